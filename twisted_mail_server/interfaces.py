@@ -1,0 +1,834 @@
+"""
+Every seam of the server on one page.
+
+Floor 1: no Twisted here.  Where a seam must carry a Twisted object it is typed C{object} and narrowed by who knows it.
+Unless a method says otherwise: it is called on the reactor's thread, an C{async} one may suspend, and the failures it
+names are the only ones it lets out besides L{TemporaryFailure <twisted_mail_server.model.errors.TemporaryFailure>}
+and L{DiskFull <twisted_mail_server.model.errors.DiskFull>}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from zope.interface import Attribute, Interface
+
+from .model import limits
+from .model.accounts import Account, AccountId, PlainSecret, StoredCredentials
+from .model.addresses import Address
+from .model.changes import (
+    AppendResult,
+    Changes,
+    CopyResult,
+    FlagResult,
+    MailboxSnapshot,
+    MailboxStatus,
+    MessageRow,
+)
+from .model.envelopes import BodyKind, Envelope, Origin
+from .model.mailboxes import SpecialUse
+from .model.queue import Arrival, QueuedMessage, QueueId, Settlement
+
+T = TypeVar("T")
+
+# --- Disk: the only way to files and databases ----------------------------------------------------------------------
+
+
+class IFileLock(Interface):
+    """
+    A held C{flock}; the system frees it when the process dies.
+    """
+
+    def release() -> None:
+        """
+        Let go; harmless twice.
+        """
+
+
+class IOutputFile(Interface):
+    """
+    A new file being written.  Its methods block: call them in the disk's threads.
+    """
+
+    path: str = Attribute("Where it is.")
+
+    def write(data: bytes) -> None:
+        """
+        Add to its end.
+        """
+
+    def sync() -> None:
+        """
+        Return when all that was written survives a power cut.
+        """
+
+    def close() -> None:
+        """
+        No more writing.
+        """
+
+    def discard() -> None:
+        """
+        Close it and remove it; harmless when it is gone.
+        """
+
+
+class IStagedContent(Interface):
+    """
+    Content being received, before anything is promised.
+    """
+
+    size: int = Attribute("Octets written so far.")
+    digest: bytes = Attribute("SHA-256 of what was written; after C{finish}.")
+    inline: bytes | None = Attribute("The content, where it is small; after C{finish}.")
+    path: str | None = Attribute("Its file, where it is not; after C{finish}.")
+
+    def write(data: bytes) -> Awaitable[None] | None:
+        """
+        Add to the end.  An awaitable means: wait for it before the next write, so that memory stays bounded.
+        """
+
+    async def finish() -> None:
+        """
+        All is written; not yet durable.
+        """
+
+    async def read(offset: int, length: int) -> bytes:
+        """
+        A piece of what was written; after C{finish}.
+        """
+
+    def sync() -> None:
+        """
+        Make its file durable, on the descriptor that wrote it.  Blocks: for the disk's threads.  Nothing to do when inline.
+        """
+
+    async def discard() -> None:
+        """
+        Forget it; harmless twice, and after its file was renamed.
+        """
+
+
+class IStaging(Interface):
+    """
+    Where content is kept while it arrives.
+    """
+
+    def begin(*, inline_limit: int = limits.INLINE_CONTENT) -> IStagedContent:
+        """
+        New, empty content; up to C{inline_limit} octets it stays in memory.
+        """
+
+
+class ITransaction(Interface):
+    """
+    Inside one transaction of a database's writer, in its thread.
+    """
+
+    def execute(sql: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """
+        Run one statement to its end; its rows.
+        """
+
+    def execute_many(sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """
+        Run one statement for each row of arguments.
+        """
+
+    def changes() -> int:
+        """
+        Rows changed by the last statement.
+        """
+
+    def last_rowid() -> int:
+        """
+        The row id of the last insert.
+        """
+
+
+class IDatabase(Interface):
+    """
+    One SQLite database: readers on the reactor, one writer in a thread, group commit.
+    """
+
+    path: str = Attribute("Where it is.")
+
+    def read(sql: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """
+        Rows, at once, without waiting.
+
+        @raise DatabaseBusy: it could not be had without waiting; use C{query}.
+        """
+
+    async def query(sql: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """
+        Rows: at once if that can be, else from a thread.
+        """
+
+    async def transact(function: Callable[[ITransaction], T]) -> T:
+        """
+        Run C{function} in a transaction in the writer's thread; return its result when it is durable.
+
+        Functions sent while a commit is under way form the next batch: one transaction, each in a savepoint of its own.
+        What C{function} raises undoes its own work and reaches its own caller only.
+        """
+
+    async def backup(path: str) -> None:
+        """
+        Copy the live database into a new file.
+        """
+
+    async def close() -> None:
+        """
+        End all connections.  Transactions already sent are finished first.
+        """
+
+
+class IDisk(Interface):
+    """
+    Files and databases.  What is not C{async} and not called fast blocks: it is for C{run}'s threads.
+    """
+
+    root: str = Attribute("The folder under which everything lives.")
+
+    async def run(function: Callable[..., T], *args: Any) -> T:
+        """
+        Call C{function} in one of the disk's threads.
+        """
+
+    def make_directory(path: str) -> None:
+        """
+        Make a folder, those above it too, durably; fine if it is there.
+        """
+
+    def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
+        """
+        Put a whole file in place, durably, or leave what was there.
+        """
+
+    def create(path: str, mode: int = 0o600) -> IOutputFile:
+        """
+        Begin a file that must not exist.
+        """
+
+    def read(path: str, offset: int = 0, length: int = -1) -> bytes:
+        """
+        A piece of a file, or all of it.
+        """
+
+    def size(path: str) -> int:
+        """
+        Octets of a file.
+        """
+
+    def exists(path: str) -> bool:
+        """
+        Whether it is there.  Fast.
+        """
+
+    def rename(old: str, new: str) -> None:
+        """
+        Durable only after C{sync_directory} of both folders.
+        """
+
+    def link(old: str, new: str) -> None:
+        """
+        A second name for one file; a copy, written durably, where links cannot go.  The name is durable after C{sync_directory}.
+        """
+
+    def remove(path: str) -> None:
+        """
+        Fine if it is gone.  Durable only after C{sync_directory}.
+        """
+
+    def sync_directory(path: str) -> None:
+        """
+        Return when the folder's entries survive a power cut.
+        """
+
+    def list_directory(path: str) -> list[str]:
+        """
+        The names in a folder, sorted; none if there is no such folder.
+        """
+
+    def remove_tree(path: str) -> None:
+        """
+        Remove a folder with all in it; fine if it is gone.
+        """
+
+    def free_bytes() -> int:
+        """
+        What a user without privileges may still write.  Fast.
+        """
+
+    def lock(path: str, *, shared: bool = False) -> IFileLock | None:
+        """
+        Take a C{flock} without waiting; C{None} when somebody holds it.  Fast.
+        """
+
+    async def wait_for_lock(path: str, *, shared: bool = False, timeout: float = 30.0) -> IFileLock:
+        """
+        Take it, trying again by the clock.
+
+        @raise InUse: it could not be had in C{timeout} seconds.
+        """
+
+    async def open_database(path: str, steps: Sequence[object]) -> IDatabase:
+        """
+        Open a database and bring its schema up to the last of C{steps} (L{twisted_mail_server.disk.schema.SchemaStep}).
+
+        @raise SchemaTooNew: a newer version of this program wrote it.
+        """
+
+    def staging(directory: str) -> IStaging:
+        """
+        Where content may be staged; larger content becomes files in C{directory}.
+        """
+
+
+# --- Store: where mail lives ----------------------------------------------------------------------------------------
+
+
+class IContent(Interface):
+    """
+    The octets of one message, prefix and content together.  It stays readable while it is open, expunged or not.
+    """
+
+    size: int = Attribute("Octets.")
+
+    async def read(offset: int = 0, length: int = -1) -> bytes:
+        """
+        A piece; shorter at the end; all of the rest without C{length}.
+
+        @raise TemporaryFailure: the disk would not give it.
+        """
+
+    def close() -> None:
+        """
+        Done with it; harmless twice.
+        """
+
+
+class IMailboxView(Interface):
+    """
+    One session's view of one mailbox.  It changes only by C{advance}, so that sequence numbers stay true in between.
+    """
+
+    mailbox_id: int = Attribute("Which mailbox, for ever.")
+    name: str = Attribute("Its name when it was opened.")
+    uidvalidity: int = Attribute("RFC 3501 section 2.3.1.1.")
+    snapshot: MailboxSnapshot = Attribute("What this session sees.")
+    recent: frozenset[int] = Attribute("UIDs that are C{\\Recent} to this session alone (RFC 3501 section 2.3.2).")
+
+    async def advance(*, keep_vanished: bool = False) -> Changes:
+        """
+        Move on to the newest state, other processes' changes included, and tell what happened.
+
+        With C{keep_vanished}, messages expunged meanwhile stay in the snapshot, and are told of by a later call without it:
+        for commands during which no EXPUNGE may be sent (RFC 3501 section 7.4.1).
+        """
+
+    def listen(told: Callable[[], None] | None) -> None:
+        """
+        Have C{told} called when there may be something to advance to; C{None} ends it.
+        """
+
+    async def fetch(uids: Sequence[int], *, rendered: bool = False, header: bool = False) -> list[MessageRow]:
+        """
+        What is known of those messages, in the order of C{uids}, with masks as of now.
+
+        A message expunged since C{snapshot} was taken is still told of where that can be; else its row is left out.
+        What is rendered for the first time is kept.
+        """
+
+    async def open_content(uid: int) -> IContent:
+        """
+        Open one message.
+
+        @raise MessageGone: it was expunged, and nothing of it is left.
+        """
+
+    async def change_flags(
+        uids: Sequence[int], operation: str, flags: Sequence[str], *, unchanged_since: int | None = None
+    ) -> FlagResult:
+        """
+        Add (C{+}), remove (C{-}) or replace (C{=}) flags; durable on return.
+
+        @raise OverLimit: the mailbox knows too many keywords.
+        """
+
+    async def expunge(uids: Sequence[int] | None = None, *, only_deleted: bool = True) -> tuple[int, ...]:
+        """
+        Remove for ever the messages marked C{\\Deleted}, among C{uids} if given; with C{only_deleted} false, just C{uids}.
+
+        Durable on return; the UIDs removed.
+        """
+
+    async def copy(uids: Sequence[int], target: str) -> CopyResult:
+        """
+        All or nothing (RFC 3501 section 6.4.7); flags and internal date go with them.  Durable on return.
+
+        @raise NoSuchTarget: there is no such mailbox.
+        """
+
+    async def move(uids: Sequence[int], target: str) -> CopyResult:
+        """
+        As C{copy}, and the originals vanish in the same transaction (RFC 6851).
+        """
+
+    async def close() -> None:
+        """
+        The session is done with it; harmless twice.
+        """
+
+
+class IAccountMail(Interface):
+    """
+    All the mail of one account.  Names are in the inner form (L{twisted_mail_server.model.mailboxes}).
+    """
+
+    account_id: AccountId = Attribute("Whose.")
+
+    async def mailboxes() -> list[MailboxStatus]:
+        """
+        Every mailbox, sorted by name.
+        """
+
+    async def status(name: str) -> MailboxStatus:
+        """
+        One mailbox from outside.
+
+        @raise NoSuchMailbox: there is none of that name.
+        """
+
+    async def create_mailbox(name: str, special_use: SpecialUse | None = None) -> MailboxStatus:
+        """
+        Make a mailbox, and those above it that are missing (RFC 3501 section 6.3.3).
+
+        @raise MailboxExists: there is one of that name.
+        @raise OverLimit: there are too many.
+        """
+
+    async def delete_mailbox(name: str) -> None:
+        """
+        Remove a mailbox with its messages.  Those below it stay; the name of one that has some becomes C{\\Noselect}: see C{mailboxes},
+        where it is then missing while names below it are not.
+
+        @raise NoSuchMailbox: there is none of that name.
+        @raise CannotDo: it is INBOX.
+        """
+
+    async def rename_mailbox(old: str, new: str) -> None:
+        """
+        Rename a mailbox and all below it; INBOX moves its messages to a new one and stays (RFC 3501 section 6.3.5).
+
+        @raise NoSuchMailbox: no C{old}.
+        @raise MailboxExists: C{new}, or one that a mailbox below would become, is there.
+        """
+
+    async def subscriptions() -> list[str]:
+        """
+        The names subscribed to, sorted; a name need not exist (RFC 3501 section 6.3.6).
+        """
+
+    async def subscribe(name: str) -> None:
+        """
+        Fine if it is already.
+        """
+
+    async def unsubscribe(name: str) -> None:
+        """
+        Fine if it is not.
+        """
+
+    async def select(name: str, *, claim_recent: bool) -> IMailboxView:
+        """
+        Open a mailbox for a session; with C{claim_recent} what is recent is so for this session alone from now on.
+
+        @raise NoSuchMailbox: there is none of that name.
+        """
+
+    def stage() -> IStagedContent:
+        """
+        Begin content for C{append}.
+        """
+
+    async def append(mailbox: str, messages: Sequence[tuple[IStagedContent, Sequence[str], int]]) -> AppendResult:
+        """
+        Add finished contents, each with its flags and internal date (seconds since 1970); all or nothing; durable on return.
+
+        The staged contents are used up, whatever happens.
+
+        @raise NoSuchTarget: there is no such mailbox.
+        @raise OverLimit: too many keywords.
+        """
+
+    async def deliver(arrivals: Sequence[Arrival], settled: Sequence[QueueId] = ()) -> list[bool]:
+        """
+        Add messages from the spool; durable on return.  For each: whether it is new, or was here already from a delivery that a
+        crash repeated.  A mailbox that is not there means INBOX.
+
+        C{settled} are messages of earlier deliveries whose fate is durable in the spool, so that the memory of them may go.
+        """
+
+    async def lock_maildrop() -> IFileLock:
+        """
+        POP3's exclusive access (RFC 1939 section 3), against every process.
+
+        @raise InUse: another POP3 session has it.
+        """
+
+    async def checkpoint(*, limit: int | None = None) -> int:
+        """
+        Move inline contents into files, and remove garbage nobody reads any more; how many were moved.
+        """
+
+
+class IMailStore(Interface):
+    """
+    Where mail lives.
+    """
+
+    async def create(account: AccountId) -> None:
+        """
+        Make an account's mail with its first mailboxes; fine if it is there.  Durable on return.
+        """
+
+    async def remove(account: AccountId) -> None:
+        """
+        Remove an account's mail for ever; fine if it is gone.
+
+        @raise InUse: another process has it open and would not let go.
+        """
+
+    async def open(account: AccountId) -> IAccountMail:
+        """
+        An account's mail; it is made if it is not there.
+        """
+
+    async def accounts() -> list[AccountId]:
+        """
+        Those that have mail here.
+        """
+
+    def begin_checkpoints() -> Sequence[AccountId]:
+        """
+        The accounts that are due for C{checkpoint}: quiet for a while, or holding much inline.
+        """
+
+    async def close() -> None:
+        """
+        Let go of everything.
+        """
+
+
+# --- Spool: mail we have promised to deliver --------------------------------------------------------------------------
+
+
+class ISpool(Interface):
+    """
+    Mail we have promised to deliver (docs/explanation/spool.md).
+    """
+
+    def new_id() -> QueueId:
+        """
+        A fresh, random id.
+        """
+
+    def check_room() -> None:
+        """
+        Whether a message may come now.
+
+        @raise DiskFull: less than the reserve is free.
+        """
+
+    def stage(*, recipients: int = 1) -> IStagedContent:
+        """
+        Begin content for C{commit}; what goes to many is better a file than many copies.
+        """
+
+    async def commit(queue_id: QueueId, envelope: Envelope, content: IStagedContent) -> QueuedMessage:
+        """
+        Promise to deliver.  Durable on return; then whoever took C{hand_over} gets it.
+
+        @raise DiskFull: less than the reserve is free.
+        """
+
+    async def settle(settlements: Sequence[Settlement]) -> None:
+        """
+        Record fates.  Durable on return.
+        """
+
+    def hand_over(receiver: Callable[[QueuedMessage], None]) -> None:
+        """
+        Who gets every message as soon as it is committed, and every recovered one.
+        """
+
+    async def recover() -> int:
+        """
+        Hand over what earlier processes promised and did not finish; how many messages.
+        """
+
+    async def adopt() -> int:
+        """
+        The same for processes that died since; how many messages.
+        """
+
+    async def read(message: QueuedMessage, offset: int = 0, length: int = -1) -> bytes:
+        """
+        A piece of a message's content.
+        """
+
+    async def waiting() -> list[QueuedMessage]:
+        """
+        Every message that is not settled, of all processes, oldest first; contents left out.
+        """
+
+    async def find(queue_id: QueueId) -> QueuedMessage | None:
+        """
+        One message, settled or not, while history keeps it.
+        """
+
+    async def prune(before: int) -> int:
+        """
+        Forget settled messages received before that second; how many.
+        """
+
+    async def close() -> None:
+        """
+        Finish what was begun, and let go.
+        """
+
+
+# --- Directory: who lives here ------------------------------------------------------------------------------------------
+
+
+class IDirectory(Interface):
+    """
+    Accounts, their addresses and credentials, and the domains that are local.
+    """
+
+    async def domains() -> list[str]:
+        """
+        The local domains, sorted: those of the settings and those of accounts.
+        """
+
+    async def is_local(domain: str) -> bool:
+        """
+        Whether mail for that domain is delivered here.
+        """
+
+    async def recipient(address: Address) -> Account | None:
+        """
+        Who gets mail for a local address; C{postmaster} and C{abuse} always are somebody while there is an account.
+        """
+
+    async def account(account_id: AccountId) -> Account | None:
+        """
+        By id.
+        """
+
+    async def login(name: str) -> tuple[Account, StoredCredentials] | None:
+        """
+        By login name: an address, or the local part of one in the default domain.
+        """
+
+    async def owns(account_id: AccountId, address: Address) -> bool:
+        """
+        Whether that account may send as C{address} (RFC 6409 section 6.1).
+        """
+
+    async def accounts() -> list[Account]:
+        """
+        Everyone, sorted by address.
+        """
+
+    async def add_account(address: Address, credentials: StoredCredentials) -> Account:
+        """
+        Make an account.  Durable on return.
+
+        @raise AccountExists: the address is taken.
+        """
+
+    async def remove_account(account_id: AccountId) -> None:
+        """
+        Forget an account; its live sessions end.
+
+        @raise NoSuchAccount: there is none.
+        """
+
+    async def set_credentials(account_id: AccountId, credentials: StoredCredentials) -> None:
+        """
+        Replace a password; sessions that used the old one end.
+
+        @raise NoSuchAccount: there is none.
+        """
+
+    async def renew_credentials(account_id: AccountId, old: StoredCredentials, new: StoredCredentials) -> None:
+        """
+        Keep the same password in a better form, unless it was changed meanwhile; no session ends.
+        """
+
+    def listen(told: Callable[[AccountId], None]) -> None:
+        """
+        Have C{told} called for each account removed, disabled or given a new password, by this process or another.
+        """
+
+    async def close() -> None:
+        """
+        Let go.
+        """
+
+
+class INews(Interface):
+    """
+    Short notices between the processes that share a data directory.  Some may be lost: they make things fast, never right.
+    """
+
+    def publish(topic: str, text: str) -> None:
+        """
+        Tell the other processes.
+        """
+
+    def subscribe(topic: str, told: Callable[[str], None]) -> None:
+        """
+        Have C{told} called with what others publish.
+        """
+
+
+# --- Authentication -----------------------------------------------------------------------------------------------------
+
+
+class ISubmitter(Interface):
+    """
+    An avatar: somebody who may send mail.
+    """
+
+    account: Account = Attribute("Who.")
+
+    async def may_send_as(address: Address) -> bool:
+        """
+        Whether that sender address is theirs (RFC 6409 section 6.1).
+        """
+
+
+class IMailUser(Interface):
+    """
+    An avatar: somebody who reads their mail.
+    """
+
+    account: Account = Attribute("Who.")
+    mail: IAccountMail = Attribute("Their mail.")
+
+
+class ILogin(Interface):
+    """
+    A successful login, while it lasts.
+    """
+
+    avatar: Any = Attribute("Provides the interface that was asked for.")
+    account: Account = Attribute("Who.")
+
+    def logout() -> None:
+        """
+        The session is over; harmless twice.
+        """
+
+
+class IPasswords(Interface):
+    """
+    Passwords into what is stored.
+    """
+
+    async def store(password: bytes) -> StoredCredentials:
+        """
+        Hash a new password, in a thread.
+
+        @raise Throttled: too many are waiting.
+        @raise Refused: it is empty, or too long.
+        """
+
+
+class IAuthenticator(Interface):
+    """
+    One portal for every protocol.
+    """
+
+    def mechanisms(*, is_private: bool) -> tuple[str, ...]:
+        """
+        The SASL mechanisms to offer, best first; C{is_private}: under TLS, or on loopback where the settings allow that.
+        """
+
+    async def login(secret: PlainSecret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> ILogin:
+        """
+        Check a secret and give the avatar that provides the interface C{avatar}.
+
+        C{revoked} is called, with the reason, when the account goes or its password changes: the session must end.
+
+        @raise AuthenticationFailed: wrong name or password.
+        @raise Throttled: too many failures; try later.
+        """
+
+
+# --- Intake: the one way in ---------------------------------------------------------------------------------------------
+
+
+class IMailTransaction(Interface):
+    """
+    One message on its way in, from MAIL to the end of its data.  Refusals are L{MailError <twisted_mail_server.model.errors.MailError>}s.
+    """
+
+    queue_id: QueueId = Attribute("Its id, if it is accepted.")
+
+    async def recipient(address: Address) -> None:
+        """
+        RCPT: take it, or raise.
+        """
+
+    async def begin_content() -> None:
+        """
+        DATA: ready for content, or raise.
+        """
+
+    def write(data: bytes) -> Awaitable[None] | None:
+        """
+        Content, dots unstuffed; an awaitable is to be waited for before the next.
+        """
+
+    async def finish() -> QueueId:
+        """
+        The content is whole.  On return it is durable, and ours to deliver.
+        """
+
+    async def abandon() -> None:
+        """
+        RSET, a lost connection, a refused content: nothing was promised.  Harmless twice.
+        """
+
+
+class IIntake(Interface):
+    """
+    The one way in: checks, trace fields, spool.
+    """
+
+    async def begin(
+        origin: Origin, sender: Address | None, *, body: BodyKind, size: int, submitter: ISubmitter | None
+    ) -> IMailTransaction:
+        """
+        MAIL: begin a transaction, or raise.  C{size} is the declared one, or 0.
+        """
+
+
+# --- TLS ----------------------------------------------------------------------------------------------------------------
+
+
+class ITlsCertificates(Interface):
+    """
+    What this server shows of itself.
+    """
+
+    def server_options() -> object:
+        """
+        For C{startTLS} and for implicit TLS: an C{IOpenSSLServerConnectionCreator}.
+        """

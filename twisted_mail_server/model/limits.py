@@ -1,0 +1,206 @@
+"""
+Every upper bound, named, with its reason.
+
+Those that an operator tunes are settings in C{[limits]} and stand here as their defaults.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Settings' defaults.
+
+#: A message, as sent (RFC 1870).  Large enough for what people attach, small enough to hold in a queue.
+MESSAGE_SIZE = 50 * MIB
+#: Recipients of one message.  RFC 5321 section 4.5.3.1.8 asks for at least 100.
+RECIPIENTS = 1000
+#: Connections from one address at a time; loopback is exempt.
+CONNECTIONS_PER_ADDRESS = 50
+#: Connections of one listener at a time.
+CONNECTIONS = 2000
+#: Below this much free disk new mail waits (452) so that what is promised can still be kept.
+MIN_FREE_BYTES = 100 * MIB
+#: Small contents in one account's database before a checkpoint moves them to files without waiting for quiet.
+CHECKPOINT_INLINE = 64 * MIB
+
+# The settings file.
+
+#: Octets of it; a person wrote it.
+SETTINGS_FILE = 1 * MIB
+#: Complaints about it that are shown; the rest is counted.
+SETTINGS_PROBLEMS = 50
+
+# Lines.
+
+#: RFC 5321 section 4.5.3.1.4 asks for 512; extensions add to it (RFC 4954 alone asks for 12,288 for AUTH).
+SMTP_COMMAND_LINE = 2048
+#: RFC 4954 section 4: a base64 line of a SASL exchange.
+SASL_LINE = 12288
+#: RFC 5321 section 4.5.3.1.1 and .2: octets of a local part, of a domain, of a path.
+LOCAL_PART = 64
+DOMAIN = 255
+PATH = 256
+#: RFC 5321 section 4.5.3.1.6 asks for 1000; senders break it, and a long line harms nobody here.
+TEXT_LINE = 1 * MIB
+#: POP3 commands are short (RFC 2449 section 4 says 255 octets); a SASL response is not.
+POP3_COMMAND_LINE = 512
+#: IMAP command line without literals.  RFC 2683 section 3.2.1.5 asks for 8,000; sequence sets of large mailboxes need more.
+IMAP_COMMAND_LINE = 64 * KIB
+
+# IMAP.
+
+#: Literals of one command taken together, APPEND's message apart.
+IMAP_LITERALS = 256 * KIB
+#: A literal before login: user name, password, mailbox names of nobody.
+IMAP_LITERAL_UNAUTHENTICATED = 4 * KIB
+#: Ranges in one sequence set.
+SEQUENCE_RANGES = 10_000
+#: Nested parentheses in a command; FETCH needs three, SEARCH a few more.
+IMAP_NESTING = 20
+#: Keys in one SEARCH, and how deep they nest once chains of OR and of AND are flat.
+SEARCH_KEYS = 1000
+SEARCH_NESTING = 50
+#: Data items in one FETCH: each may be a whole message.
+FETCH_ITEMS = 100
+#: Messages gathered at a time by FETCH and SEARCH: from arrays, from rows, rows with headers, and with contents opened.
+FETCH_BATCH_ARRAYS = 4000
+FETCH_BATCH_ROWS = 500
+FETCH_BATCH_HEADERS = 100
+FETCH_BATCH_OPEN = 50
+#: A line that is an answer, not a command: DONE (RFC 2177).
+IMAP_SHORT_LINE = 64
+#: Octets of refused literals, sent unasked (RFC 7888), that one session may have thrown away; then the connection ends.
+IMAP_SKIPPED = 128 * MIB
+#: Answers that are gathered before they are sent: one write, one TLS record or few.
+IMAP_COALESCED = 16 * KIB
+#: ID (RFC 2971 section 3.3): field-value pairs, octets of a field, of a value.
+ID_PAIRS = 30
+ID_FIELD = 30
+ID_VALUE = 1024
+#: Mailboxes of one account.
+MAILBOXES = 10_000
+#: Octets of a mailbox name in UTF-8, and levels of hierarchy.
+MAILBOX_NAME = 1000
+MAILBOX_DEPTH = 50
+#: Keywords (user-defined flags) of one mailbox: with the five system flags they fill a 63-bit mask.
+KEYWORDS = 58
+#: Octets of one keyword.
+KEYWORD = 200
+#: Octets waiting to be sent to one client before its next command waits.
+PENDING_OUTPUT = 256 * KIB
+
+# Messages.
+
+#: Fields of one header, and octets of one header, that are looked at; what follows is body to us.
+HEADER_FIELDS = 5000
+HEADER_SIZE = 1 * MIB
+#: Nested MIME parts, and parts in all; deeper ones are opaque.
+MIME_NESTING = 50
+MIME_PARTS = 5000
+#: Addresses of one header field shown in ENVELOPE.
+ADDRESSES = 5000
+#: Tokens of unusual address lists that are read of one message: what a hostile one may cost, some 0.1 s.
+ADDRESS_TOKENS = 100_000
+#: Parameters of one MIME field, and comments; nobody writes so many.
+MIME_PARAMETERS = 500
+MIME_COMMENTS = 50
+#: Received fields after which a message is taken to loop (RFC 5321 section 6.3 asks for at least 100).
+RECEIVED_FIELDS = 100
+
+# Sessions.
+
+#: Refused commands of one SMTP, POP3 or IMAP session before it is ended.
+ERRORS_PER_SESSION = 20
+#: Failed logins of one session before it is ended.
+LOGINS_PER_SESSION = 3
+#: Octets taken from a client that has not logged in, where one must (submission, POP3, IMAP).
+UNAUTHENTICATED_BYTES = 64 * KIB
+#: Transactions of one SMTP session; then 421, and a new connection spreads the load.
+TRANSACTIONS_PER_SESSION = 1000
+#: Octets of pipelined commands that wait while one is decided.
+PIPELINE = 64 * KIB
+
+# Seconds.
+
+#: RFC 5321 section 4.5.3.2.7: a server waits five minutes for the next command.
+SMTP_COMMAND_TIMEOUT = 300
+#: RFC 5321 section 4.5.3.2.5: between blocks of data.
+SMTP_DATA_TIMEOUT = 300
+#: The whole of one message's DATA, against one octet a minute.
+SMTP_DATA_TOTAL = 3600
+#: Until a client has logged in, where it must.
+LOGIN_TIMEOUT = 60
+#: RFC 3501 section 5.4: at least 30 minutes.
+IMAP_IDLE_TIMEOUT = 30 * 60
+#: RFC 1939 section 3: at least 10 minutes.
+POP3_IDLE_TIMEOUT = 10 * 60
+#: A client that takes nothing of what we send.
+SEND_TIMEOUT = 300
+#: Sending the last words to a client, and waiting for it to close.
+CLOSE_TIMEOUT = 30
+#: A TLS handshake.
+TLS_HANDSHAKE_TIMEOUT = 60
+#: Sessions get this long to end their command when the server stops.
+DRAIN_TIMEOUT = 30
+#: A hook or check may think this long.
+CHECK_TIMEOUT = 60
+
+# Storage.
+
+#: Content up to this size stays in the database until a checkpoint; above it, files win (measured).
+INLINE_CONTENT = 32 * KIB
+#: Content up to this size stays in the row after its checkpoint and is served from there.
+INLINE_KEPT = 8 * KIB
+#: Deliveries that are written inline, of one message; more recipients share one file.
+INLINE_RECIPIENTS = 8
+#: Content whole in memory while read; larger content is read in pieces.
+CONTENT_PIECE = 256 * KIB
+
+# Logins.
+
+#: Argon2 work waiting for a thread; more is refused for the moment (each needs 19 MiB).
+HASHES_WAITING = 64
+#: Octets of a login name: an address, at its longest.
+LOGIN_NAME = LOCAL_PART + 1 + DOMAIN
+#: Octets of a password that is looked at.
+PASSWORD = 1024
+#: Failures from one address, and for one account, before each further try waits.
+FAILURES_PER_ADDRESS = 20
+FAILURES_PER_ACCOUNT = 10
+#: Seconds after which failures are forgotten.
+FAILURES_REMEMBERED = 900
+#: Seconds that a try waits for the one before it, at most: one guess a minute gets nowhere, and the owner comes in soon.
+FAILURE_WAIT_LONGEST = 60
+#: Addresses and accounts whose failures are remembered: bounds what an attacker with many addresses can fill.
+FAILURES_TRACKED = 10_000
+#: Successful logins that are remembered, and for how many seconds: mail clients log in again and again.
+LOGINS_REMEMBERED = 10_000
+LOGIN_REMEMBERED = 600
+
+# The directory, and news between processes.
+
+#: Seconds between two looks for changes that other processes made and whose notice was lost.
+DIRECTORY_CHECK = 30
+#: Rows of the directory's change log: nobody who looks every half minute is that far behind.
+DIRECTORY_CHANGES = 10_000
+#: Octets of one notice: two ids and a number need a tenth of it.
+NEWS = 1024
+
+# Disk.
+
+#: Transaction functions that one commit carries: bounds how long the first of them waits for the last.
+TRANSACTIONS_PER_COMMIT = 500
+#: Pages in a write-ahead log after which a checkpoint follows the commit, once its results are out.
+WAL_PAGES = 1000
+#: A log that grew beyond this under long reads is emptied and cut back as soon as nobody reads.
+WAL_OVERGROWN_PAGES = 8 * WAL_PAGES
+#: Seconds that a database or lock held by somebody else is waited for; then the peer tries again.
+DISK_WAIT = 30
+#: Seconds between two tries: the first and the longest pause.
+DISK_PAUSE_FIRST = 0.0005
+DISK_PAUSE_LONGEST = 0.01
+#: Octets of staged content that are worth a trip to a thread.
+STAGED_PIECE = 64 * KIB
+#: Octets of staged content that wait for the disk before the sender waits too.
+STAGED_PENDING = 256 * KIB

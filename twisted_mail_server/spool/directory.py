@@ -1,0 +1,229 @@
+"""
+The spool directory: our own journal, and those of processes that died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from attrs import define, field
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_mail_server.disk.schema import load_steps
+from twisted_mail_server.interfaces import IDisk, ISpool, IStagedContent
+from twisted_mail_server.model.envelopes import Envelope
+from twisted_mail_server.model.errors import DiskFull
+from twisted_mail_server.model.queue import QueuedMessage, QueueId, Settlement
+
+from .journal import Journal, read_messages
+
+_log = Logger()
+
+
+def _nobody(message: QueuedMessage) -> None:
+    """
+    Until somebody takes L{Spool.hand_over}, messages wait for L{Spool.recover}.
+    """
+
+
+@implementer(ISpool)
+@define(eq=False)
+class Spool:
+    """
+    Mail we have promised to deliver, in a directory that several processes share.
+
+    A process that only looks (C{mailctl}) takes no slot: its own journal is opened with the first message it stages.
+    """
+
+    _disk: IDisk
+    #: The spool's folder.
+    _path: str
+    _random: Callable[[int], bytes]
+    _min_free_bytes: int
+    _own: Journal | None = field(init=False, default=None)
+    _adopted: list[Journal] = field(init=False, factory=list)
+    _receiver: Callable[[QueuedMessage], None] = field(init=False, default=_nobody)
+
+    async def open(self) -> None:
+        """
+        Take the lowest slot that is free, and with it what its last owner left.
+        """
+        await self._disk.run(self._disk.make_directory, self._path)
+        number = 0
+        while self._own is None:
+            self._own = await self._take(str(number))
+            number += 1
+
+    async def _take(self, name: str) -> Journal | None:
+        """
+        A slot, unless a living process has it.
+        """
+        path = f"{self._path}/{name}"
+        await self._disk.run(self._disk.make_directory, path)
+        lock = self._disk.lock(f"{path}/lock")
+        if lock is None:
+            return None
+        try:
+            return await Journal.open(self._disk, path, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def _journal(self) -> Journal:
+        assert self._own is not None, "open() comes first."
+        return self._own
+
+    def new_id(self) -> QueueId:
+        """
+        A fresh, random id.
+        """
+        return QueueId(self._random(16))
+
+    def check_room(self) -> None:
+        """
+        Whether a message may come now.
+
+        @raise DiskFull: less than the reserve is free.
+        """
+        if self._disk.free_bytes() < self._min_free_bytes:
+            raise DiskFull("There is not enough room on the disk; please try again later.")
+
+    def stage(self, *, recipients: int = 1) -> IStagedContent:
+        """
+        Begin content for L{commit}.
+        """
+        return self._journal.stage(recipients)
+
+    async def commit(self, queue_id: QueueId, envelope: Envelope, content: IStagedContent) -> QueuedMessage:
+        """
+        Promise to deliver, durably; then hand the message over.
+        """
+        message = await self._journal.commit(queue_id, envelope, content)
+        self._receiver(message)
+        return message
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """
+        Record fates, durably, in the journal that made the promise.
+        """
+        for journal in (self._journal, *self._adopted):
+            ours = [one for one in settlements if journal.holds(one.queue_id)]
+            if ours:
+                await journal.settle(ours)
+        await self._release_finished()
+
+    async def _release_finished(self) -> None:
+        """
+        Let go of adopted slots in which nothing is left to do.
+        """
+        for journal in [one for one in self._adopted if one.unsettled == 0]:
+            self._adopted.remove(journal)
+            await journal.close()
+
+    def hand_over(self, receiver: Callable[[QueuedMessage], None]) -> None:
+        """
+        Who gets every message from now on.
+        """
+        self._receiver = receiver
+
+    async def recover(self) -> int:
+        """
+        Hand over what was promised and not finished: in our own slot, and in those whose owners are gone.
+        """
+        return await self._hand_over_pending(self._journal) + await self.adopt()
+
+    async def adopt(self) -> int:
+        """
+        Take the slots of processes that died since, and hand over what they had promised.
+        """
+        count = 0
+        ours = {self._journal.path, *(journal.path for journal in self._adopted)}
+        for name in await self._slots():
+            if f"{self._path}/{name}" not in ours:
+                count += await self._adopt(name)
+        return count
+
+    async def _hand_over_pending(self, journal: Journal) -> int:
+        pending = [message for message in await journal.waiting() if message.pending]
+        for message in pending:
+            self._receiver(message)
+        return len(pending)
+
+    async def _adopt(self, name: str) -> int:
+        """
+        A slot with nothing pending is left alone: who starts next takes it.
+        """
+        journal = await self._take(name)
+        if journal is None:
+            return 0
+        self._adopted.append(journal)
+        count = await self._hand_over_pending(journal)
+        if count == 0:
+            self._adopted.remove(journal)
+            await journal.close()
+        else:
+            _log.info("adopted slot {slot} with {messages} messages to deliver", slot=name, messages=count)
+        return count
+
+    async def _slots(self) -> list[str]:
+        names = await self._disk.run(self._disk.list_directory, self._path)
+        return sorted((name for name in names if name.isdigit()), key=int)
+
+    async def read(self, message: QueuedMessage, offset: int = 0, length: int = -1) -> bytes:
+        """
+        A piece of a message's content.
+        """
+        for journal in self._adopted:
+            if journal.holds(message.id):
+                return await journal.read(message, offset, length)
+        return await self._journal.read(message, offset, length)
+
+    async def waiting(self) -> list[QueuedMessage]:
+        """
+        Every message that is not settled, of all processes, oldest first.
+        """
+        found = [one async for one in self._look("settled IS NULL", ())]
+        return sorted(found, key=lambda one: (one.envelope.received, one.id))
+
+    async def find(self, queue_id: QueueId) -> QueuedMessage | None:
+        """
+        One message, while history keeps it.
+        """
+        async for one in self._look("queue_id = ?", (queue_id.octets,)):
+            return one
+        return None
+
+    async def _look(self, condition: str, args: Sequence[object]) -> AsyncIterator[QueuedMessage]:
+        """
+        Read every journal there is; others' through connections of our own, which SQLite allows at any time.
+        """
+        for name in await self._slots():
+            slot = f"{self._path}/{name}"
+            if not self._disk.exists(f"{slot}/journal.sqlite"):
+                continue
+            database = await self._disk.open_database(f"{slot}/journal.sqlite", load_steps("twisted_mail_server.spool"))
+            try:
+                messages = await read_messages(database, slot, condition, args)
+            finally:
+                await database.close()
+            for message in messages:
+                yield message
+
+    async def prune(self, before: int) -> int:
+        """
+        Forget messages settled before that second, in the journals that are ours.
+        """
+        return sum([await journal.prune(before) for journal in (self._journal, *self._adopted)])
+
+    async def close(self) -> None:
+        """
+        Finish what was begun, and free our slots.
+        """
+        self._receiver = _nobody
+        if self._own is not None:
+            own, self._own = self._own, None
+            await own.close()
+        while self._adopted:
+            await self._adopted.pop().close()

@@ -1,0 +1,179 @@
+"""
+A whole spool in a dictionary: for tests, and for servers that promise nothing across a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+from attrs import define, evolve, field
+from zope.interface import implementer
+
+from twisted_mail_server.interfaces import ISpool, IStagedContent
+from twisted_mail_server.model.envelopes import Envelope
+from twisted_mail_server.model.errors import TemporaryFailure
+from twisted_mail_server.model.queue import QueuedMessage, QueueId, RecipientState, Settlement
+
+
+@implementer(IStagedContent)
+@define(eq=False)
+class MemoryContent:
+    """
+    Content in memory.
+    """
+
+    size: int = field(init=False, default=0)
+    digest: bytes = field(init=False, default=b"")
+    inline: bytes | None = field(init=False, default=None)
+    path: str | None = field(init=False, default=None)
+    _pieces: list[bytes] = field(init=False, factory=list)
+
+    def write(self, data: bytes) -> None:
+        """
+        Add to the end.
+        """
+        self._pieces.append(data)
+        self.size += len(data)
+
+    async def finish(self) -> None:
+        """
+        All is written.
+        """
+        if self.inline is None:
+            self.inline = b"".join(self._pieces)
+            self.digest = hashlib.sha256(self.inline).digest()
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """
+        A piece of it.
+        """
+        whole = self.inline or b""
+        return whole[offset : offset + length]
+
+    def sync(self) -> None:
+        """
+        Memory is as durable as it gets.
+        """
+
+    async def discard(self) -> None:
+        """
+        Forget it.
+        """
+        self._pieces.clear()
+        self.inline = None
+
+
+@implementer(ISpool)
+@define(eq=False)
+class MemorySpool:
+    """
+    Mail promised for as long as the process lives.
+    """
+
+    _random: Callable[[int], bytes]
+    _messages: dict[QueueId, QueuedMessage] = field(init=False, factory=dict)
+    _settled: dict[QueueId, int] = field(init=False, factory=dict)
+    _receiver: Callable[[QueuedMessage], None] | None = field(init=False, default=None)
+
+    def new_id(self) -> QueueId:
+        """
+        A fresh, random id.
+        """
+        return QueueId(self._random(16))
+
+    def check_room(self) -> None:
+        """
+        There is always room, until there is none.
+        """
+
+    def stage(self, *, recipients: int = 1) -> IStagedContent:
+        """
+        Begin content.
+        """
+        return MemoryContent()
+
+    async def commit(self, queue_id: QueueId, envelope: Envelope, content: IStagedContent) -> QueuedMessage:
+        """
+        Keep the message, and hand it over.
+        """
+        await content.finish()
+        states = tuple(RecipientState(changed=envelope.received) for _ in envelope.recipients)
+        message = QueuedMessage(queue_id, envelope, states, content.size, content.digest, content.inline)
+        self._messages[queue_id] = message
+        if self._receiver is not None:
+            self._receiver(message)
+        return message
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """
+        Record fates; what is settled gives up its content.
+        """
+        for one in settlements:
+            message = self._messages.get(one.queue_id)
+            if message is None or message.is_settled:
+                continue
+            message = message.with_state(one.number, one.state)
+            if message.is_settled:
+                self._settled[message.id] = one.state.changed
+                message = evolve(message, inline=None)
+            self._messages[message.id] = message
+
+    def hand_over(self, receiver: Callable[[QueuedMessage], None]) -> None:
+        """
+        Who gets every message from now on.
+        """
+        self._receiver = receiver
+
+    async def recover(self) -> int:
+        """
+        Hand over what is pending.
+        """
+        pending = [one for one in self._messages.values() if one.pending]
+        if self._receiver is not None:
+            for message in pending:
+                self._receiver(message)
+        return len(pending)
+
+    async def adopt(self) -> int:
+        """
+        Nobody else's memory is ours.
+        """
+        return 0
+
+    async def read(self, message: QueuedMessage, offset: int = 0, length: int = -1) -> bytes:
+        """
+        A piece of a message's content.
+        """
+        kept = self._messages.get(message.id)
+        if kept is None or kept.inline is None:
+            raise TemporaryFailure(f"The content of message {message.id} is not in the spool.")
+        return kept.inline[offset : None if length < 0 else offset + length]
+
+    async def waiting(self) -> list[QueuedMessage]:
+        """
+        Every message that is not settled, oldest first.
+        """
+        return [evolve(one, inline=None) for one in self._messages.values() if not one.is_settled]
+
+    async def find(self, queue_id: QueueId) -> QueuedMessage | None:
+        """
+        One message.
+        """
+        message = self._messages.get(queue_id)
+        return None if message is None else evolve(message, inline=None)
+
+    async def prune(self, before: int) -> int:
+        """
+        Forget settled messages.
+        """
+        old = [queue_id for queue_id, when in self._settled.items() if when < before]
+        for queue_id in old:
+            del self._settled[queue_id], self._messages[queue_id]
+        return len(old)
+
+    async def close(self) -> None:
+        """
+        Nothing to let go of.
+        """
+        self._receiver = None

@@ -1,0 +1,35 @@
+-- docs/explanation/spool.md describes every column.
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    queue_id BLOB NOT NULL UNIQUE,
+    received INTEGER NOT NULL,
+    sender TEXT,
+    origin TEXT NOT NULL,
+    body TEXT NOT NULL,
+    declared INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    home INTEGER NOT NULL,
+    settled INTEGER
+) STRICT;
+CREATE INDEX message_unsettled ON message (id) WHERE settled IS NULL;
+CREATE INDEX message_settled ON message (settled) WHERE settled IS NOT NULL;
+CREATE TABLE content (
+    id INTEGER PRIMARY KEY REFERENCES message,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE recipient (
+    message INTEGER NOT NULL REFERENCES message,
+    number INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    refusal TEXT NOT NULL,
+    fate TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    PRIMARY KEY (message, number)
+) STRICT, WITHOUT ROWID;
+-- reverse
+DROP TABLE recipient;
+DROP TABLE content;
+DROP TABLE message;
