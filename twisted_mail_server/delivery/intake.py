@@ -24,7 +24,7 @@ from twisted_mail_server.interfaces import (
 )
 from twisted_mail_server.message import trace
 from twisted_mail_server.message.dates import format_date
-from twisted_mail_server.message.headers import header_end
+from twisted_mail_server.message.headers import add_fields, header_end
 from twisted_mail_server.message.submission import mend
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.addresses import Address
@@ -114,7 +114,7 @@ class Intake:
         if origin.service is Service.SUBMISSION:
             message_id = f"<{self._random(16).hex()}@{self._hostname}>".encode("ascii", "replace")
             block = mend(block, date=format_date(moment), message_id=message_id)
-        return trace.received(hop) + block
+        return add_fields(block, trace.received(hop))
 
 
 @implementer(IMailTransaction)

@@ -156,6 +156,30 @@ INLINE_KEPT = 8 * KIB
 INLINE_RECIPIENTS = 8
 #: Content whole in memory while read; larger content is read in pieces.
 CONTENT_PIECE = 256 * KIB
+#: Inline octets of an account after which a checkpoint does not wait until it is quiet.
+CHECKPOINT_INLINE = 8 * MIB
+#: Seconds without a write after which an account is quiet, and its checkpoint harms nobody.
+CHECKPOINT_QUIET = 60
+#: Contents moved into files with one commit.
+CHECKPOINT_BATCH = 32
+#: Seconds that expunged messages stay readable for other processes' sessions: twice what an idle IMAP session may sleep.
+GARBAGE_AGE = 3600
+#: Transactions of one account that the change log tells of; who knows less reads a mailbox anew.
+CHANGES_KEPT = 50_000
+#: Messages from which a mailbox's snapshot is kept packed, so that it opens at once.
+PACKED_FROM = 2000
+#: A header block up to this size is kept with what is rendered.
+HEADER_KEPT = 16 * KIB
+#: Octets of messages that may be rendered on the reactor; more goes to a thread.
+RENDERED_AT_ONCE = 64 * KIB
+#: Given back when the disk is full, so that EXPUNGE has room to make room.
+RESERVE = 8 * MIB
+#: Accounts whose databases one process holds open: each costs three descriptors and its cache.
+OPEN_ACCOUNTS = 200
+#: Seconds after which a database that nobody used is closed.
+ACCOUNT_IDLE = 300
+#: Seconds between two looks at the mailboxes that sessions wait for: heals news that were lost.
+NEWS_CHECK = 30
 
 # Logins.
 

@@ -1,0 +1,3 @@
+"""
+The tests; C{make test} runs them.
+"""

@@ -1,0 +1,3 @@
+"""
+Contract tests: whoever implements an interface inherits its tests.
+"""

@@ -1,0 +1,203 @@
+"""
+What every spool does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.drive import now
+from tests.support.envelopes import MESSAGE, envelope, spooled
+from twisted_mail_server.interfaces import ISpool
+from twisted_mail_server.model import limits
+from twisted_mail_server.model.queue import Fate, QueuedMessage, QueueId, RecipientState, Settlement
+
+# Only those who inherit it are test cases.
+if TYPE_CHECKING:
+    _Base = SynchronousTestCase
+else:
+    _Base = object
+
+
+class SpoolContract(_Base):
+    """
+    Inherit this, and make the spool in L{make_spool}.
+    """
+
+    def make_spool(self) -> ISpool:
+        """
+        A new, empty spool.
+        """
+        raise AssertionError("Inherit me.")
+
+    def setUp(self) -> None:
+        """
+        A spool, and what it hands over.
+        """
+        self.spool = self.make_spool()
+        self.handed: list[QueuedMessage] = []
+        self.spool.hand_over(self.handed.append)
+
+    def settled(self, message: QueuedMessage, number: int, fate: Fate, detail: str = "", attempts: int = 1) -> None:
+        """
+        Record one fate.
+        """
+        state = RecipientState(fate, detail, attempts, 2000)
+        now(self.spool.settle([Settlement(message.id, number, state)]))
+
+    def test_promised_and_handed_over(self) -> None:
+        """
+        A committed message is handed over once, with its envelope, its size and a way to its content.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        self.assertEqual([message], self.handed)
+        self.assertEqual(envelope(), message.envelope)
+        self.assertEqual(len(MESSAGE), message.size)
+        self.assertEqual(MESSAGE, now(self.spool.read(message)))
+        self.assertEqual((0,), message.pending)
+
+    def test_ids_are_fresh(self) -> None:
+        """
+        No two ids are the same.
+        """
+        self.assertEqual(50, len({self.spool.new_id() for _ in range(50)}))
+
+    def test_pieces(self) -> None:
+        """
+        Content is read from anywhere, and no further than it goes.
+        """
+        message = now(spooled(self.spool, b"0123456789"))
+        self.assertEqual(b"345", now(self.spool.read(message, 3, 3)))
+        self.assertEqual(b"89", now(self.spool.read(message, 8, 30)))
+        self.assertEqual(b"3456789", now(self.spool.read(message, 3)))
+
+    def test_large_content(self) -> None:
+        """
+        Content of any size comes back as it was.
+        """
+        content = bytes(range(256)) * 1024
+        message = now(spooled(self.spool, content))
+        self.assertEqual(content, now(self.spool.read(message)))
+
+    def test_discarded(self) -> None:
+        """
+        Staged content that is discarded was never promised.
+        """
+        staged = self.spool.stage()
+        staged.write(MESSAGE)
+        now(staged.discard())
+        now(staged.discard())
+        self.assertEqual([], now(self.spool.waiting()))
+        self.assertEqual([], self.handed)
+
+    def test_waiting(self) -> None:
+        """
+        What is not settled is listed, oldest first, without its content.
+        """
+        second = now(spooled(self.spool, MESSAGE, received=1002))
+        third = now(spooled(self.spool, MESSAGE, received=1003))
+        waiting = now(self.spool.waiting())
+        self.assertEqual([second.id, third.id], [one.id for one in waiting])
+        self.assertEqual([None, None], [one.inline for one in waiting])
+
+    def test_settled(self) -> None:
+        """
+        A message with every recipient delivered is not waiting any more, and is still found.
+        """
+        message = now(spooled(self.spool, MESSAGE, "ann@example.org", "eve@example.org"))
+        self.settled(message, 0, Fate.DELIVERED)
+        self.assertEqual([(1,)], [one.pending for one in now(self.spool.waiting())])
+        self.settled(message, 1, Fate.DELIVERED, "INBOX")
+        self.assertEqual([], now(self.spool.waiting()))
+        found = now(self.spool.find(message.id))
+        assert found is not None
+        self.assertTrue(found.is_settled)
+        self.assertEqual("INBOX", found.states[1].detail)
+
+    def test_held(self) -> None:
+        """
+        A held recipient keeps its reason and its content, and is not pending.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        self.settled(message, 0, Fate.HELD, "Nobody home.")
+        (held,) = now(self.spool.waiting())
+        self.assertEqual("Nobody home.", held.states[0].detail)
+        self.assertEqual((), held.pending)
+        self.assertEqual(MESSAGE, now(self.spool.read(held)))
+        self.assertEqual(0, now(self.spool.recover()))
+
+    def test_tried_again(self) -> None:
+        """
+        A recipient whose try failed for now is still pending, and the try is remembered.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        self.settled(message, 0, Fate.PENDING, "No room.", attempts=3)
+        (waiting,) = now(self.spool.waiting())
+        self.assertEqual((0,), waiting.pending)
+        self.assertEqual(3, waiting.states[0].attempts)
+        self.assertEqual(MESSAGE, now(self.spool.read(waiting)))
+
+    def test_recover(self) -> None:
+        """
+        What is pending is handed over again on request; the rest is not.
+        """
+        pending = now(spooled(self.spool, MESSAGE))
+        done = now(spooled(self.spool, MESSAGE))
+        self.settled(done, 0, Fate.DELIVERED)
+        self.handed.clear()
+        self.assertEqual(1, now(self.spool.recover()))
+        self.assertEqual([pending.id], [one.id for one in self.handed])
+
+    def test_adopt_nothing(self) -> None:
+        """
+        With no other process gone there is nothing to adopt.
+        """
+        now(spooled(self.spool, MESSAGE))
+        self.handed.clear()
+        self.assertEqual(0, now(self.spool.adopt()))
+        self.assertEqual([], self.handed)
+
+    def test_unknown(self) -> None:
+        """
+        A message that nobody knows is not found, and a fate for it changes nothing.
+        """
+        nobody = QueueId(bytes(16))
+        self.assertIsNone(now(self.spool.find(nobody)))
+        now(self.spool.settle([Settlement(nobody, 0, RecipientState(Fate.DELIVERED))]))
+        self.assertEqual([], now(self.spool.waiting()))
+
+    def test_prune(self) -> None:
+        """
+        What was settled before a moment is forgotten; what was settled later, or waits, is not.
+        """
+        done, later, waiting = (now(spooled(self.spool, MESSAGE)) for _ in range(3))
+        self.settled(done, 0, Fate.DELIVERED)
+        now(self.spool.settle([Settlement(later.id, 0, RecipientState(Fate.DELIVERED, "", 1, 3000))]))
+        self.assertEqual(1, now(self.spool.prune(2500)))
+        self.assertIsNone(now(self.spool.find(done.id)))
+        self.assertIsNotNone(now(self.spool.find(later.id)))
+        self.assertIsNotNone(now(self.spool.find(waiting.id)))
+
+    def test_to_many(self) -> None:
+        """
+        A message for many recipients comes back as one for few does.
+        """
+        names = [f"user{number}@example.org" for number in range(limits.INLINE_RECIPIENTS + 1)]
+        content = b"x" * (limits.INLINE_KEPT + 1)
+        message = now(spooled(self.spool, content, *names))
+        self.assertEqual(content, now(self.spool.read(message)))
+        self.assertEqual(len(names), len(message.states))
+
+    def test_addresses(self) -> None:
+        """
+        Odd addresses and the null sender survive.
+        """
+        self.spool.check_room()
+        staged = self.spool.stage()
+        odd = envelope('"a@b c"@example.org', "x@[192.0.2.7]", sender=None)
+        message = now(self.spool.commit(self.spool.new_id(), odd, staged))
+        found = now(self.spool.find(message.id))
+        assert found is not None
+        self.assertEqual(odd, found.envelope)

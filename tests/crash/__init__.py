@@ -1,0 +1,3 @@
+"""
+Stopped at every operation of the disk, and started again.
+"""

@@ -1,0 +1,3 @@
+"""
+One file a parser; its docstring states the invariant.
+"""

@@ -1,0 +1,3 @@
+"""
+The commands of RFC 3501.
+"""

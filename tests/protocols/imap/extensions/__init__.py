@@ -1,0 +1,3 @@
+"""
+The extensions, one file each.
+"""

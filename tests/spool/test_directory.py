@@ -1,0 +1,179 @@
+"""
+L{twisted_mail_server.spool.directory} and L{twisted_mail_server.spool.journal}
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts.spools import SpoolContract
+from tests.support.disks import folder_for, inline_disk, seeded
+from tests.support.drive import failure_of, now
+from tests.support.envelopes import MESSAGE, spooled
+from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
+from twisted_mail_server.model.queue import Fate, QueuedMessage
+from twisted_mail_server.spool.directory import Spool
+
+LARGE = b"0123456789abcdef" * 4096
+
+
+class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
+    """
+    The spool that is kept on disk.
+    """
+
+    def make_spool(self) -> Spool:
+        """
+        In a folder of its own, with as many processes as are asked for.
+        """
+        if not hasattr(self, "root"):
+            self.root = folder_for(self)
+            self.seed = 0
+        self.seed += 1
+        disk = inline_disk(self.root, seed=self.seed)
+        spool = Spool(disk, f"{self.root}/spool", seeded(self.seed), 0)
+        now(spool.open())
+        self.addCleanup(lambda: now(spool.close()))
+        return spool
+
+    def files(self, slot: str = "0", folder: str = "content") -> list[str]:
+        """
+        The names in one of a slot's folders.
+        """
+        return sorted(os.listdir(f"{self.root}/spool/{slot}/{folder}"))
+
+    def restart(self) -> None:
+        """
+        Close the spool and open it anew, as the next process does.
+        """
+        now(self.spool.close())
+        self.spool = self.make_spool()
+        self.handed.clear()
+        self.spool.hand_over(self.handed.append)
+
+    def test_restart(self) -> None:
+        """
+        What was promised is handed over by the next process, content and envelope as they were.
+        """
+        small, large = (now(spooled(self.spool, content)) for content in (MESSAGE, LARGE))
+        self.restart()
+        self.assertEqual(2, now(self.spool.recover()))
+        self.assertEqual([small.id, large.id], [one.id for one in self.handed])
+        self.assertEqual([small.envelope, large.envelope], [one.envelope for one in self.handed])
+        self.assertEqual([MESSAGE, LARGE], [now(self.spool.read(one)) for one in self.handed])
+
+    def test_large_content_is_a_file(self) -> None:
+        """
+        Content too large for the journal is one file, from its commit until it is settled.
+        """
+        message = now(spooled(self.spool, LARGE))
+        self.assertEqual([f"{message.id}.eml"], self.files())
+        self.assertEqual([], self.files(folder="staging"))
+        assert message.path is not None
+        with open(message.path, "rb") as file:
+            self.assertEqual(LARGE, file.read())
+        self.settled(message, 0, Fate.DELIVERED)
+        self.assertEqual([], self.files())
+
+    def test_shared_content_is_a_file(self) -> None:
+        """
+        Content for many recipients becomes a file sooner.
+        """
+        names = [f"user{number}@example.org" for number in range(20)]
+        self.assertIsNotNone(now(spooled(self.spool, LARGE[:20000], *names)).path)
+        self.assertIsNone(now(spooled(self.spool, LARGE[:20000])).path)
+
+    def test_waits_in_a_file(self) -> None:
+        """
+        Content that is still wanted after its first try leaves the journal for a file.
+        """
+        message = now(spooled(self.spool, MESSAGE, "ann@example.org", "eve@example.org"))
+        self.settled(message, 0, Fate.DELIVERED)
+        self.assertEqual([], self.files())
+        self.settled(message, 1, Fate.PENDING, "No room.")
+        self.assertEqual([f"{message.id}.eml"], self.files())
+        self.restart()
+        now(self.spool.recover())
+        self.assertEqual(MESSAGE, now(self.spool.read(self.handed[0])))
+        self.settled(message, 1, Fate.DELIVERED)
+        self.assertEqual([], self.files())
+
+    def test_leftovers_are_removed(self) -> None:
+        """
+        Files that were never promised, or whose message is settled, go when the slot is next taken; promised ones stay.
+        """
+        kept = now(spooled(self.spool, LARGE))
+        for folder, name in (("staging", "half"), ("content", "0" * 32 + ".eml")):
+            with open(f"{self.root}/spool/0/{folder}/{name}", "wb") as file:
+                file.write(b"x")
+        self.restart()
+        self.assertEqual([f"{kept.id}.eml"], self.files())
+        self.assertEqual([], self.files(folder="staging"))
+
+    def test_two_processes(self) -> None:
+        """
+        Two processes have a journal each, see each other's queue, and keep their hands off each other's messages.
+        """
+        other = self.make_spool()
+        message = now(spooled(self.spool, MESSAGE))
+        self.assertEqual([message.id], [one.id for one in now(other.waiting())])
+        self.assertIsNotNone(now(other.find(message.id)))
+        self.assertEqual(0, now(other.adopt()))
+        self.assertEqual(["0", "1"], sorted(os.listdir(f"{self.root}/spool")))
+
+    def test_adopted(self) -> None:
+        """
+        A process that dies leaves its promises to those who live; they settle them in its journal and let it go.
+        """
+        other = self.make_spool()
+        mail: list[QueuedMessage] = []
+        other.hand_over(mail.append)
+        small, large = now(spooled(self.spool, MESSAGE)), now(spooled(self.spool, LARGE))
+        now(self.spool.close())
+        self.assertEqual(2, now(other.adopt()))
+        self.assertEqual([small.id, large.id], [one.id for one in mail])
+        self.assertEqual([MESSAGE, LARGE], [now(other.read(one)) for one in mail])
+        self.assertEqual(0, now(other.adopt()))
+        self.spool = other
+        self.settled(small, 0, Fate.DELIVERED)
+        self.settled(large, 0, Fate.DELIVERED)
+        again = self.make_spool()
+        self.assertEqual([], now(again.waiting()))
+        self.assertEqual([], self.files())
+        self.assertEqual(["0", "1"], sorted(os.listdir(f"{self.root}/spool")))
+
+    def test_held_is_not_adopted(self) -> None:
+        """
+        A slot in which everything is held is left to who starts next.
+        """
+        other = self.make_spool()
+        message = now(spooled(self.spool, MESSAGE))
+        self.settled(message, 0, Fate.HELD, "Nobody.")
+        now(self.spool.close())
+        self.assertEqual(0, now(other.adopt()))
+        self.assertEqual([message.id], [one.id for one in now(other.waiting())])
+
+    def test_no_room(self) -> None:
+        """
+        Below the reserve, nothing is taken in.
+        """
+        full = Spool(inline_disk(self.root), f"{self.root}/spool", seeded(9), 1 << 62)
+        self.assertRaises(DiskFull, full.check_room)
+
+    def test_content_is_missing(self) -> None:
+        """
+        Content that has vanished from the disk is trouble, not an empty message.
+        """
+        message = now(spooled(self.spool, LARGE))
+        assert message.path is not None
+        os.remove(message.path)
+        failure_of(self.spool.read(message), TemporaryFailure)
+
+    def test_closed_twice(self) -> None:
+        """
+        Closing twice is harmless.
+        """
+        now(self.spool.close())
+        now(self.spool.close())

@@ -1,0 +1,3 @@
+"""
+What tests share: one file a topic.
+"""

@@ -1,0 +1,106 @@
+"""
+C{mailctl} itself: the verbs and nouns, and how errors look.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from twisted_mail_server import __version__
+from twisted_mail_server.admin.cli.account import account
+from twisted_mail_server.admin.cli.check import check
+from twisted_mail_server.admin.cli.queue import queue
+from twisted_mail_server.admin.cli.state import Run, State, json_option, pass_state
+from twisted_mail_server.admin.cli.tables import printable
+from twisted_mail_server.model.errors import MailError
+
+#: Everything that can be said to C{mailctl}, in the order in which it is listed.
+COMMANDS: tuple[click.Command, ...] = (account, queue, check)
+
+_FAILED, _MISUSED = 1, 2
+
+
+class Root(click.Group):
+    """
+    A group whose errors are one line each, beginning with the program's name.
+    """
+
+    #: Makes what the commands of one call share.
+    begin: Callable[[], State]
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        """
+        Run, and exit with a status; C{standalone_mode} false is for those who want the status as a value.
+        """
+        status = self._status(*args, **kwargs)
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+    def _status(self, *args: Any, **kwargs: Any) -> int:
+        try:
+            result = super().main(*args, standalone_mode=False, obj=self.begin(), **kwargs)  # type: ignore[call-overload]
+        except click.exceptions.NoArgsIsHelpError as problem:
+            problem.show()
+            return _MISUSED
+        except click.ClickException as problem:
+            return _complain(problem.format_message(), problem.exit_code)
+        except MailError as problem:
+            return _complain(problem.public, _FAILED)
+        except BrokenPipeError:
+            # Whoever read has read enough; nothing more can be said, the interpreter's own flush included.
+            sys.stdout = None
+            return _FAILED
+        except OSError as problem:
+            return _complain(f"{problem.filename or 'the system'}: {problem.strerror or problem}", _FAILED)
+        except (click.Abort, KeyboardInterrupt):
+            return _complain("given up, nothing was done.", _FAILED)
+        return result if isinstance(result, int) else 0
+
+
+def build_command(run: Run, serve: Callable[[str | None], None], is_terminal: Callable[[], bool]) -> Root:
+    """
+    The whole command.
+
+    @param run: does one piece of work on the resources that a settings file names.
+    @param serve: runs the server in the foreground until it is stopped.
+    @param is_terminal: whether a person is there to be asked.
+    """
+
+    @click.group("mailctl", cls=Root, no_args_is_help=True)
+    @click.option(
+        "--config",
+        metavar="FILE",
+        help="The settings; else the file that MAIL_CONFIG names, else mail.toml here if there is one, else the built-in default.",
+    )
+    @click.version_option(__version__, prog_name="mailctl", message="%(prog)s %(version)s")
+    @json_option
+    @click.pass_context
+    def root(context: click.Context, config: str | None) -> None:
+        """Administer a mail server, beside it or without it."""
+        context.obj.config = config
+
+    @root.command("serve")
+    @pass_state
+    def serve_now(state: State) -> None:
+        """Run the server in the foreground, as `twistd -n mailserver` does."""
+        serve(state.config)
+
+    for command in COMMANDS:
+        root.add_command(command)
+    root.begin = lambda: State(run, is_terminal())
+    root.context_settings = {"help_option_names": ["-h", "--help"]}
+    return root
+
+
+def _complain(text: str, status: int) -> int:
+    """
+    Say what is wrong, a line for each thing.
+    """
+    for line in text.splitlines():
+        click.echo(f"mailctl: {printable(line)}", err=True)
+    return status

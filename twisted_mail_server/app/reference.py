@@ -1,0 +1,86 @@
+"""
+Writes the manual's page of settings: C{python -m twisted_mail_server.app.reference settings}.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import NOTHING, Attribute
+
+from .kinds import ListOf
+from .settings import Section, Setting, Settings, described_fields
+
+_HEAD = """# Settings
+
+One file in TOML. `MAIL_CONFIG` names it; without that it is `mail.toml` in the working directory; without that file the
+defaults below hold. An empty file is a working server. Paths are relative to the file.
+
+A size is a number of octets, or a number and a unit in quotes: `"50 MiB"`; units are B, KB, MB, GB, KiB, MiB, GiB.
+A time is a number of seconds, or a number and a unit in quotes: `"30d"`; units are s, m, h, d, w.
+
+What is wrong in the file is told all at once, each with its line, before anything is opened.
+
+This page is written by `python -m twisted_mail_server.app.reference settings`.
+"""
+
+
+def settings_page() -> str:
+    """
+    C{docs/reference/settings.md}.
+    """
+    return "\n".join([_HEAD, "## At the top of the file", "", *_table(Settings), *_sections()])
+
+
+def _sections() -> Iterator[str]:
+    for attribute, name, known in described_fields(Settings):
+        if isinstance(known, Section):
+            header = f"[[{name}]]" if known.is_repeated else f"[{name}]"
+            yield from (f"## `{header}`", "", known.sentence, "", *_table(known.settings))
+            if known.is_repeated:
+                yield from ("Without any:", "", "```toml", *_entries(name, known, attribute.default), "```", "")
+
+
+def _table(settings: type) -> Iterator[str]:
+    for attribute, name, known in described_fields(settings):
+        if isinstance(known, Setting):
+            yield f"### `{name}`"
+            yield ""
+            yield known.sentence
+            yield ""
+            yield f"* Allowed: {known.kind.allowed}" + ("; none twice" if isinstance(known.kind, ListOf) else "")
+            yield f"* Default: {_default(attribute, known)}"
+            if known.rfc:
+                yield f"* Standard: {known.rfc}"
+            yield ""
+
+
+def _default(attribute: Attribute[Any], known: Setting) -> str:
+    if known.default:
+        return known.default
+    if attribute.default is NOTHING:
+        return "none, it must be set"
+    return "none" if attribute.default is None else f"`{known.kind.write(attribute.default)}`"
+
+
+def _entries(name: str, known: Section, values: Any) -> Iterator[str]:
+    for value in values:
+        yield f"[[{name}]]"
+        for attribute, key, setting in described_fields(known.settings):
+            if isinstance(setting, Setting):
+                yield f"{key} = {setting.kind.write(getattr(value, attribute.name))}"
+
+
+def main(arguments: list[str]) -> None:
+    """
+    Print the page that is asked for.
+    """
+    if arguments != ["settings"]:
+        raise SystemExit("Say which page: settings.")
+    sys.stdout.write(settings_page())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

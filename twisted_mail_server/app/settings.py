@@ -1,0 +1,334 @@
+"""
+Every setting: its type, default, bounds, and the sentence in the manual.
+
+A setting is a field of one of the classes below; its L{Setting} says what it may hold.  L{twisted_mail_server.app.reading} reads
+files by it, and L{twisted_mail_server.app.reference} writes C{docs/reference/settings.md} from it: nothing is listed twice.
+"""
+
+# ruff: noqa: RUF009 (the calls in class bodies make attrs fields)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+from attrs import Attribute, field, fields, frozen
+
+from twisted_mail_server.model import limits
+from twisted_mail_server.model.addresses import Address
+from twisted_mail_server.model.limits import KIB, MIB
+from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, INBOX, SEPARATOR, DefaultMailbox, check_name
+from twisted_mail_server.servers.listening import check_endpoint, shared_port
+
+from .kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Size, Text, Whole, domain, network, optional
+
+_KEY = "twisted_mail_server.app.settings"
+_DAY = 86_400
+
+
+@frozen
+class Setting:
+    """
+    What is known of one setting.
+
+    @ivar kind: what it may hold.
+    @ivar sentence: for the manual.
+    @ivar rfc: where a standard speaks of it.
+    @ivar default: the manual's word for a default that is found at the start; empty where the value itself says it.
+    """
+
+    kind: Kind
+    sentence: str
+    rfc: str = ""
+    default: str = ""
+
+
+@frozen
+class Section:
+    """
+    What is known of one table.
+
+    @ivar name: as it stands in the file.
+    @ivar settings: the class whose fields are its settings.
+    @ivar is_repeated: whether it is written in double brackets, any number of times.
+    """
+
+    name: str
+    settings: type
+    sentence: str
+    is_repeated: bool = False
+
+
+def _setting(kind: Kind, sentence: str, *, rfc: str = "", default_word: str = "", **kwargs: Any) -> Any:
+    return field(metadata={_KEY: Setting(kind, sentence, rfc, default_word)}, **kwargs)
+
+
+def _section(name: str, settings: type, sentence: str) -> Any:
+    return field(factory=settings, metadata={_KEY: Section(name, settings, sentence)})
+
+
+_DOMAIN = Text('a domain such as "example.org"', domain)
+_MAILBOX_USES = {mailbox.name: mailbox for mailbox in DEFAULT_MAILBOXES}
+
+
+@frozen
+class Listener:
+    """
+    One place where the server listens.
+    """
+
+    protocol: str = _setting(
+        Choice(("smtp", "submission", "imap", "pop3")),
+        "What is spoken there: `smtp` takes mail for local domains from anybody, `submission` takes mail from users who log in,"
+        " `imap` and `pop3` give users their mail.",
+        rfc="RFC 5321, 6409, 3501, 1939",
+    )
+    endpoint: str = _setting(
+        Text('a Twisted server endpoint such as "tcp:2525:interface=127.0.0.1"', check_endpoint),
+        "Where: a Twisted server endpoint, such as `tcp:25`, `tcp6:25:interface=\\:\\:`, `unix:/run/mail.sock` or"
+        " `systemd:domain=INET:name=smtp`. TLS is not part of it: that is `tls`.",
+    )
+    tls: str = _setting(
+        Choice(("starttls", "implicit", "off")),
+        "`starttls`: a connection begins in the clear and may change to TLS; `implicit`: TLS from the first octet; `off`: none.",
+        rfc="RFC 3207, 8314",
+        default="starttls",
+    )
+
+
+def _local(protocol: str, port: int, tls: str = "starttls") -> Listener:
+    return Listener(protocol, f"tcp:{port}:interface=127.0.0.1", tls)
+
+
+#: Where a server listens whose settings name no listener.
+DEFAULT_LISTENERS = (
+    _local("smtp", 2525),
+    _local("submission", 2587),
+    _local("submission", 2465, "implicit"),
+    _local("imap", 1143),
+    _local("imap", 1993, "implicit"),
+    _local("pop3", 1110),
+    _local("pop3", 1995, "implicit"),
+)
+
+
+@frozen
+class TlsSettings:
+    """
+    What the server shows of itself.
+    """
+
+    certificate: str | None = _setting(
+        FilePath(),
+        "The certificate in PEM, its chain after it. Without it a self-signed one is made in the data directory at the first start.",
+        default=None,
+    )
+    key: str | None = _setting(FilePath(), "The certificate's private key in PEM.", default=None)
+
+
+@frozen
+class AuthSettings:
+    """
+    Who may log in, and how.
+    """
+
+    allow_plaintext: bool = _setting(
+        Flag(),
+        "Whether passwords are taken without TLS too; for trusted networks and for tests.",
+        rfc="RFC 4954 section 4, RFC 8314",
+        default=False,
+    )
+    default_domain: str | None = _setting(
+        Text("a domain, or empty", optional(domain)),
+        "Completes a login name that has no domain.",
+        default=None,
+        default_word="the first of `domains`",
+    )
+
+
+@frozen
+class SubmissionSettings:
+    """
+    Mail from our own users.
+    """
+
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        ListOf(Text('a network such as "192.0.2.0/24" or "2001:db8::/32"', network)),
+        "Clients there may submit mail without a login.",
+        rfc="RFC 6409 section 3.3",
+        default=(),
+    )
+
+
+@frozen
+class LimitSettings:
+    """
+    What one client or one message may use.
+    """
+
+    message_size: int = _setting(
+        Size(64 * KIB, 2048 * MIB), "The largest message that is taken.", rfc="RFC 1870", default=limits.MESSAGE_SIZE
+    )
+    recipients: int = _setting(
+        Whole(1, 100_000),
+        "The most recipients of one message; the standard asks for at least 100.",
+        rfc="RFC 5321 section 4.5.3.1.8",
+        default=limits.RECIPIENTS,
+    )
+    connections: int = _setting(
+        Whole(1, 100_000), "The most connections of one listener at a time.", default=limits.CONNECTIONS
+    )
+    connections_per_address: int = _setting(
+        Whole(1, 100_000),
+        "The most connections from one address at a time, of one listener. Loopback is exempt.",
+        default=limits.CONNECTIONS_PER_ADDRESS,
+    )
+    min_free_bytes: int = _setting(
+        Size(0, 1024 * 1024 * MIB),
+        "With less free space on the disk, new mail is put off (452) so that what was promised can still be kept.",
+        default=limits.MIN_FREE_BYTES,
+    )
+
+
+@frozen
+class StoreSettings:
+    """
+    Where mail lives.
+    """
+
+    checkpoint_inline: int = _setting(
+        Size(1 * MIB, 4096 * MIB),
+        "An account whose database holds more than this in small messages gets them moved to files at once;"
+        " else that waits until it has been quiet for a minute.",
+        default=limits.CHECKPOINT_INLINE,
+    )
+    mailboxes: tuple[str, ...] = _setting(
+        ListOf(Text("the name of a mailbox, with / between its levels", check_name)),
+        "What a new account begins with, besides INBOX. Drafts, Sent, Junk, Trash and Archive are marked as what they are for.",
+        rfc="RFC 6154",
+        default=tuple(mailbox.name for mailbox in DEFAULT_MAILBOXES if mailbox.name != INBOX),
+    )
+
+    def default_mailboxes(self) -> tuple[DefaultMailbox, ...]:
+        """
+        A new account's mailboxes, INBOX too.
+        """
+        names = dict.fromkeys((INBOX, *self.mailboxes))
+        return tuple(_MAILBOX_USES.get(name, DefaultMailbox(name)) for name in names)
+
+
+@frozen
+class SpoolSettings:
+    """
+    Mail on its way.
+    """
+
+    history: int = _setting(
+        Duration(0, 3650 * _DAY),
+        "So long it is remembered, without its content, what became of each message.",
+        default=30 * _DAY,
+    )
+
+
+@frozen
+class LogSettings:
+    """
+    What the log looks like; where it goes is twistd's `--logfile`.
+    """
+
+    format: str = _setting(
+        Choice(("text", "json")), "`text` for people, `json` for programs: one object a line.", default="text"
+    )
+    level: str = _setting(
+        Choice(("debug", "info", "warn", "error")), "What is less important than this is left out.", default="info"
+    )
+
+
+@frozen
+class Settings:
+    """
+    All of them.
+
+    @ivar source: the file they were read from; L{None} for the built-in default.
+    """
+
+    hostname: str = _setting(
+        _DOMAIN,
+        "What the server calls itself in greetings and in trace fields: its name in DNS.",
+        rfc="RFC 5321 section 4.1.3",
+        default="localhost",
+        default_word="the machine's name",
+    )
+    data_dir: str = _setting(
+        FilePath(), "Where everything is kept: accounts, mail, the spool. Made if it is not there.", default="mail-data"
+    )
+    domains: tuple[str, ...] = _setting(
+        ListOf(_DOMAIN, 100_000),
+        "The domains whose mail is delivered here, besides those of the accounts. With none and no account,"
+        " `localhost` gets a first account, `demo@localhost`.",
+        default=(),
+    )
+    postmaster: Address | None = _setting(
+        Text("an address, or empty", optional(Address.parse)),
+        "The account that gets mail for `postmaster` and `abuse` of every local domain.",
+        rfc="RFC 5321 section 4.5.1, RFC 2142",
+        default=None,
+        default_word="the first account",
+    )
+    separator: str = _setting(
+        Choice(("/", ".")),
+        "What stands between the levels of a mailbox name in IMAP. It may be changed at any time: names are kept without it.",
+        rfc="RFC 3501 section 5.1.1",
+        default=SEPARATOR,
+    )
+    listeners: tuple[Listener, ...] = field(
+        default=DEFAULT_LISTENERS,
+        metadata={
+            _KEY: Section(
+                "listener",
+                Listener,
+                "Where the server listens, once for each place. Without any, it listens on loopback, on ports that need no privileges.",
+                is_repeated=True,
+            )
+        },
+    )
+    tls: TlsSettings = _section("tls", TlsSettings, "What the server shows of itself.")
+    auth: AuthSettings = _section("auth", AuthSettings, "Who may log in, and how.")
+    submission: SubmissionSettings = _section("submission", SubmissionSettings, "Mail from our own users.")
+    limits: LimitSettings = _section("limits", LimitSettings, "What one client or one message may use.")
+    store: StoreSettings = _section("store", StoreSettings, "Where mail lives.")
+    spool: SpoolSettings = _section("spool", SpoolSettings, "Mail on its way.")
+    log: LogSettings = _section("log", LogSettings, "What the log looks like; where it goes is twistd's `--logfile`.")
+    source: str | None = None
+
+
+def described_fields(settings: type) -> Iterator[tuple[Attribute[Any], str, Setting | Section]]:
+    """
+    The settings and sections of a class: its field, its name in the file, and what is known of it.
+    """
+    for attribute in fields(settings):
+        known = attribute.metadata.get(_KEY)
+        if known is not None:
+            yield attribute, known.name if isinstance(known, Section) else attribute.name, known
+
+
+def contradictions(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """
+    What is wrong though each setting by itself is right: where, and a sentence.
+    """
+    tls = settings.tls
+    if (tls.certificate is None) != (tls.key is None):
+        present, absent = ("certificate", "key") if tls.key is None else ("key", "certificate")
+        yield ("tls", present), f"tls.{present} is set and tls.{absent} is not. Set both, or neither."
+    taken: dict[str, int] = {}
+    for index, listener in enumerate(settings.listeners):
+        port = shared_port(listener.endpoint)
+        if port is None:
+            continue
+        first = taken.setdefault(port, index)
+        if first != index:
+            yield (
+                ("listener", index, "endpoint"),
+                f"listener[{index + 1}].endpoint is that of listener[{first + 1}]. Only one can listen there.",
+            )

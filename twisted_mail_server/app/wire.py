@@ -1,0 +1,330 @@
+"""
+Read this first: settings to resources, to factories, to a server.
+
+::
+
+    Settings ── open_resources ──► Resources                       shared by the server and mailctl
+                                     disk, news, directory, store, spool, passwords
+                                        │
+                start_server ──────► Server                        the server alone
+                                     certificates, authenticator, intake, delivery, maintenance
+                                        │
+                Server.factory(listener) ──► what answers at one endpoint
+
+Whatever is opened is closed in the opposite order; what fails to open closes what was opened before it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from twisted_mail_server.admin.operations import Operations
+from twisted_mail_server.admin.peers import Peers
+from twisted_mail_server.auth.authenticator import Authenticator
+from twisted_mail_server.auth.hashing import Argon2Passwords
+from twisted_mail_server.auth.portals import build_portal
+from twisted_mail_server.delivery.intake import Intake
+from twisted_mail_server.delivery.local import LocalDelivery
+from twisted_mail_server.delivery.maintenance import Maintenance
+from twisted_mail_server.directory.names import LocalNames
+from twisted_mail_server.directory.sqlite import SqliteDirectory
+from twisted_mail_server.disk.real import RealDisk
+from twisted_mail_server.model.envelopes import Service
+from twisted_mail_server.model.errors import BadSetting
+from twisted_mail_server.servers.base import Terms, TlsUse
+from twisted_mail_server.servers.imap import ImapFactory
+from twisted_mail_server.servers.smtp import SmtpFactory
+from twisted_mail_server.spool.directory import Spool
+from twisted_mail_server.storage.memory import MemoryStore
+from twisted_mail_server.tls.certificates import read_pair, self_signed_pair
+from twisted_mail_server.tls.contexts import ServerContexts
+
+from .settings import Listener, Settings
+
+_log = Logger()
+
+#: Threads that wait for the disk: several files are synced in the time of one (measured: 16 of them give three times the rate).
+DISK_THREADS = 16
+#: Threads that hash passwords: more would only take turns.
+HASH_THREADS = 2
+
+#: Below the data directory.
+FIRST_ACCOUNT = "first-account.txt"
+_DIRECTORY = "directory.sqlite"
+_ACCOUNTS = "accounts"
+_SPOOL = "spool"
+_RUN = "run"
+
+#: Who lives in a server that nobody configured.
+_FIRST_ADDRESS = "demo@localhost"
+
+
+@define(eq=False)
+class Resources:
+    """
+    What a data directory holds, opened.
+    """
+
+    settings: Settings
+    #: Twisted's, or one in memory.
+    reactor: Any
+    disk: RealDisk
+    news: Peers
+    directory: SqliteDirectory
+    store: MemoryStore
+    #: Not opened: who only looks takes no slot in it.
+    spool: Spool
+    passwords: Argon2Passwords
+    random: Callable[[int], bytes]
+    _closing: Closing
+
+    async def close(self) -> None:
+        """
+        Let go of everything; harmless twice.
+        """
+        await self._closing.close()
+
+
+@define(eq=False)
+class Closing:
+    """
+    What is to be closed, in the opposite order.
+    """
+
+    _steps: list[Callable[[], Awaitable[None] | None]] = field(factory=list)
+
+    def add(self, step: Callable[[], Awaitable[None] | None]) -> None:
+        """
+        One more thing, to be closed before all that are here.
+        """
+        self._steps.append(step)
+
+    async def close(self) -> None:
+        """
+        Close all; what fails is logged, and the rest is closed all the same.
+        """
+        while self._steps:
+            try:
+                waiting = self._steps.pop()()
+                if waiting is not None:
+                    await waiting
+            except Exception:  # noqa: BLE001 (the rest must be closed too)
+                _log.failure("something did not close")
+
+
+async def open_resources(settings: Settings, reactor: Any, *, random: Callable[[int], bytes] = os.urandom) -> Resources:
+    """
+    Open what C{settings} name; the data directory is made if it is not there.
+
+    @raise MailError: something cannot be opened; nothing is left open.
+    """
+    closing = Closing()
+    try:
+        return await _open(settings, reactor, random, closing)
+    except BaseException:
+        await closing.close()
+        raise
+
+
+async def _open(settings: Settings, reactor: Any, random: Callable[[int], bytes], closing: Closing) -> Resources:
+    disk_pool, hash_pool = _pool(DISK_THREADS, "disk", closing), _pool(HASH_THREADS, "hash", closing)
+    disk = RealDisk(settings.data_dir, reactor, disk_pool, reactor.callFromThread, random)
+    try:
+        await disk.run(disk.make_directory, "")
+    except OSError as problem:
+        raise BadSetting(f"data_dir: {problem.filename}: {problem.strerror}.") from problem
+    news = Peers(reactor, os.path.join(disk.root, _RUN), random)
+    news.open()
+    closing.add(news.close)
+    directory = await SqliteDirectory.open(disk, _DIRECTORY, reactor, random, news=news, names=_names(settings))
+    closing.add(directory.close)
+    store = MemoryStore(reactor, random, settings.store.default_mailboxes())
+    closing.add(store.close)
+    spool = Spool(disk, _SPOOL, random, settings.limits.min_free_bytes)
+    closing.add(spool.close)
+    passwords = Argon2Passwords(hash_pool, reactor.callFromThread, reactor, random)
+    return Resources(settings, reactor, disk, news, directory, store, spool, passwords, random, closing)
+
+
+def _pool(threads: int, name: str, closing: Closing) -> ThreadPool:
+    pool = ThreadPool(0, threads, name)
+    pool.start()
+    closing.add(pool.stop)
+    return pool
+
+
+def _names(settings: Settings) -> LocalNames:
+    return LocalNames(frozenset(settings.domains), default_domain(settings), settings.postmaster)
+
+
+def default_domain(settings: Settings) -> str:
+    """
+    What completes a bare login name.
+    """
+    return settings.auth.default_domain or next(iter(settings.domains), "localhost")
+
+
+def named_certificates(settings: Settings, reactor: Any) -> ServerContexts | None:
+    """
+    The certificate that the settings name, read while the process may still read its key; L{None} when they name none.
+
+    @raise BadSetting: it cannot be used; or the SQLite library cannot, which is found here too.
+    """
+    # Reads two files in this thread: its pool never starts.
+    disk = RealDisk(settings.data_dir, reactor, ThreadPool(0, 1), reactor.callFromThread, os.urandom)
+    if settings.tls.certificate is None or settings.tls.key is None:
+        return None
+    return ServerContexts([read_pair(disk, settings.tls.certificate, settings.tls.key)])
+
+
+@define(eq=False)
+class Server:
+    """
+    All that answers and delivers, on opened resources.
+    """
+
+    resources: Resources
+    certificates: ServerContexts
+    authenticator: Authenticator
+    intake: Intake
+    #: The account that was made because there was none, in this start or an earlier one; L{None} where there is no such.
+    first_account: str | None
+    _delivery: LocalDelivery
+    _maintenance: Maintenance
+
+    def factory(self, listener: Listener) -> IProtocolFactory:
+        """
+        What answers at a listener.
+        """
+        return PROTOCOLS[listener.protocol](self, self._terms(listener))
+
+    def _terms(self, listener: Listener) -> Terms:
+        settings = self.resources.settings
+        return Terms(
+            service=listener.protocol,
+            hostname=settings.hostname,
+            clock=self.resources.reactor,
+            random=self.resources.random,
+            tls=self.certificates,
+            tls_use=TlsUse(listener.tls),
+            allow_plaintext=settings.auth.allow_plaintext,
+            connections=settings.limits.connections,
+            connections_per_address=settings.limits.connections_per_address,
+        )
+
+    async def stop(self) -> None:
+        """
+        Finish what is under way, and close the resources.  The listeners have drained.
+        """
+        await self._maintenance.stop()
+        await self._delivery.stop()
+        await self.resources.close()
+
+
+async def start_server(settings: Settings, reactor: Any, certificates: ServerContexts | None) -> Server:
+    """
+    Open the resources, take over the spool, and begin to deliver.
+
+    @param certificates: those that the settings name; without them a self-signed one is used.
+    @raise MailError: something cannot be opened; nothing is left open.
+    """
+    resources = await open_resources(settings, reactor)
+    try:
+        return await _start(resources, certificates)
+    except BaseException:
+        await resources.close()
+        raise
+
+
+async def _start(resources: Resources, certificates: ServerContexts | None) -> Server:
+    settings, clock, disk = resources.settings, resources.reactor, resources.disk
+    directory, store, spool = resources.directory, resources.store, resources.spool
+    if certificates is None:
+        certificates = ServerContexts([await disk.run(self_signed_pair, disk, clock, settings.hostname)])
+    await spool.open()
+    first_account = await ensure_first_account(resources)
+    delivery = LocalDelivery(spool, directory, store, clock)
+    maintenance = Maintenance(spool, store, clock, settings.spool.history)
+    intake = Intake(spool, directory, clock, resources.random, settings.hostname, settings.limits.recipients)
+    authenticator = Authenticator(build_portal(directory, store, resources.passwords), clock)
+    await delivery.start()
+    maintenance.start()
+    return Server(resources, certificates, authenticator, intake, first_account, delivery, maintenance)
+
+
+async def ensure_first_account(resources: Resources) -> str | None:
+    """
+    Make C{demo@localhost} where neither settings nor directory name a domain or an account.
+
+    The address, if there is such an account whose password is still in its file.
+    """
+    disk, directory = resources.disk, resources.directory
+    if not resources.settings.domains and not await directory.accounts():
+        password = base64.urlsafe_b64encode(resources.random(18))
+        line = f"{_FIRST_ADDRESS} {password.decode('ascii')}\n".encode("ascii")
+        # The file first: were it the account, a crash in between would leave one whose password nobody knows.
+        await disk.run(disk.write_file, FIRST_ACCOUNT, line, 0o600)
+        await _operations(resources).add_account(_FIRST_ADDRESS, password)
+        _log.info("made the first account, {account}", account=_FIRST_ADDRESS, file=FIRST_ACCOUNT)
+    if disk.exists(FIRST_ACCOUNT) and await directory.login(_FIRST_ADDRESS) is not None:
+        return _FIRST_ADDRESS
+    return None
+
+
+def _operations(resources: Resources) -> Operations:
+    return Operations(resources.directory, resources.store, resources.spool, resources.passwords, resources.random)
+
+
+def _smtp(server: Server, terms: Terms) -> IProtocolFactory:
+    return _mail_taker(server, terms, Service.MX)
+
+
+def _submission(server: Server, terms: Terms) -> IProtocolFactory:
+    return _mail_taker(server, terms, Service.SUBMISSION)
+
+
+def _mail_taker(server: Server, terms: Terms, service: Service) -> IProtocolFactory:
+    settings = server.resources.settings
+    return SmtpFactory(
+        terms,
+        service=service,
+        intake=server.intake,
+        authenticator=server.authenticator if service is Service.SUBMISSION else None,
+        is_trusted=lambda peer: _is_within(peer, settings.submission.trusted_networks),
+        message_size=settings.limits.message_size,
+        recipients=settings.limits.recipients,
+    )
+
+
+def _imap(server: Server, terms: Terms) -> IProtocolFactory:
+    settings = server.resources.settings
+    return ImapFactory(
+        terms,
+        authenticator=server.authenticator,
+        separator=settings.separator,
+        message_size=settings.limits.message_size,
+    )
+
+
+def _is_within(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """
+    Whether an address is in one of C{networks}; a Unix socket's empty one is not.
+    """
+    return bool(peer and networks) and any(ip_address(peer) in network for network in networks)
+
+
+#: What answers, by a listener's C{protocol}.
+PROTOCOLS: dict[str, Callable[[Server, Terms], IProtocolFactory]] = {
+    "smtp": _smtp,
+    "submission": _submission,
+    "imap": _imap,
+}

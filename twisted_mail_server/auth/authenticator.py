@@ -1,0 +1,137 @@
+"""
+Logging in, as the protocols see it: a portal, and a brake on guessing.
+
+Each decision is one log event C{login {login} {peer} {outcome}}, with C{outcome} one of C{accepted}, C{refused},
+C{throttled} and C{failed}: a line that fail2ban can match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field, frozen
+from twisted.cred.error import LoginDenied, UnauthorizedLogin
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_mail_server.auth.credentials import MECHANISMS, PasswordSecret
+from twisted_mail_server.auth.throttle import Throttle
+from twisted_mail_server.interfaces import IAuthenticator, ILogin
+from twisted_mail_server.model import limits
+from twisted_mail_server.model.accounts import Account, PlainSecret
+from twisted_mail_server.model.errors import AuthenticationFailed, MailError, Throttled
+
+_log = Logger()
+
+#: Longest name that is looked at, or shown in the log: an address.
+_NAME = limits.LOCAL_PART + 1 + limits.DOMAIN
+
+
+@implementer(ILogin)
+@define(eq=False)
+class Login:
+    """
+    A successful login, while it lasts.
+    """
+
+    avatar: Any
+    account: Account
+    _logout: Callable[[], None] | None = field(repr=False)
+
+    def logout(self) -> None:
+        """
+        The session is over; harmless twice.
+        """
+        logout, self._logout = self._logout, None
+        if logout is not None:
+            logout()
+
+
+@frozen
+class _Session:
+    """
+    What the realm calls when a login must end.
+    """
+
+    revoked: Callable[[str], None]
+
+
+@implementer(IAuthenticator)
+@define(eq=False)
+class Authenticator:
+    """
+    One portal for every protocol.
+    """
+
+    _portal: Portal
+    _clock: IReactorTime
+    _throttle: Throttle = field(factory=Throttle)
+
+    def mechanisms(self, *, is_private: bool) -> tuple[str, ...]:
+        """
+        The SASL mechanisms to offer: those whose outcome the portal can check, and whose secret nobody else can read.
+        """
+        if not is_private:
+            return ()
+        known = self._portal.listCredentialsInterfaces()
+        return tuple(name for kind, names in MECHANISMS if kind in known for name in names)
+
+    async def login(self, secret: PlainSecret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> Login:
+        """
+        Check a secret and give the avatar that provides the interface C{avatar}.
+
+        @raise AuthenticationFailed: wrong name or password, or acting for somebody else.
+        @raise Throttled: too many failures; try later.
+        """
+        name = secret.authcid.strip().lower()[:_NAME]
+        wait = self._throttle.wait(peer, name, self._clock.seconds())
+        if wait > 0:
+            self._tell(secret, peer, "throttled")
+            raise Throttled("Too many failed logins. Try again later.")
+        try:
+            login = await self._ask(secret, avatar, revoked)
+        except (UnauthorizedLogin, LoginDenied):
+            self._throttle.failed(peer, name, self._clock.seconds())
+            self._tell(secret, peer, "refused")
+            raise AuthenticationFailed("Wrong name or password.") from None
+        except MailError:
+            self._tell(secret, peer, "failed")
+            raise
+        self._throttle.succeeded(peer, name)
+        self._tell(secret, peer, "accepted", account=str(login.account.id))
+        return login
+
+    async def _ask(self, secret: PlainSecret, avatar: type, revoked: Callable[[str], None]) -> Login:
+        if len(secret.authcid) > _NAME:
+            # Nobody's name; the portal still takes its time to say so.
+            secret = PlainSecret("", secret.password)
+        found: Any
+        _, found, logout = await self._portal.login(PasswordSecret.of(secret), _Session(revoked), avatar)
+        login = Login(found, found.account, logout)
+        if not _is_oneself(secret, login.account):
+            login.logout()
+            raise LoginDenied("Nobody acts for somebody else here.")
+        return login
+
+    def _tell(self, secret: PlainSecret, peer: str, outcome: str, **more: str) -> None:
+        tell = _log.info if outcome == "accepted" else _log.warn
+        tell("login {login} {peer} {outcome}", login=shown(secret.authcid), peer=peer or "-", outcome=outcome, **more)
+
+
+def _is_oneself(secret: PlainSecret, account: Account) -> bool:
+    """
+    Whether the authorization identity is empty, or the one who logged in (RFC 4616 section 2).
+    """
+    wanted = secret.authzid.lower()
+    return not wanted or wanted in (secret.authcid.lower(), account.address.key)
+
+
+def shown(name: str) -> str:
+    """
+    A login name as it may stand in a log line: one word, whatever the client sent.
+    """
+    text = "".join(character if character.isprintable() and character != " " else "?" for character in name[:_NAME])
+    return text or "-"

@@ -1,0 +1,216 @@
+"""
+SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS (RFC 3501 section 6.3); LIST and LSUB are in C{listing}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from ....model import limits
+from ....model.changes import MailboxStatus
+from ....model.errors import OverLimit, SyntaxProblem
+from ....model.flags import SEEN
+from .. import wire
+from ..session import Selected, flags_response, permanent_flags
+from ..vocabulary import ENTERED, Command, Cursor, Outcome, Session
+
+
+def read_mailbox(cursor: Cursor, session: Session) -> str:
+    """
+    A mailbox name and nothing else.
+    """
+    cursor.space()
+    return cursor.mailbox()
+
+
+async def select(session: Session, name: str, *, is_read_only: bool) -> Outcome:
+    """
+    Sections 6.3.1 and 6.3.2.  The mailbox selected before is left, also if this one cannot be opened; EXAMINE makes nothing
+    lose C{\\Recent}.
+    """
+    await session.leave()
+    view = await session.account.select(name, claim_recent=not is_read_only)
+    snapshot = view.snapshot
+    session.selected = Selected(view, is_read_only, snapshot.keywords)
+    session.put(flags_response(snapshot.keywords))
+    session.put(permanent_flags(snapshot.keywords, is_read_only=is_read_only))
+    session.put(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(snapshot.uids), len(view.recent)))
+    unseen = next((place for place, mask in enumerate(snapshot.masks, 1) if not mask & SEEN), None)
+    if unseen is not None:
+        session.put(wire.condition(b"OK", "The first unseen message.", b"UNSEEN %d" % unseen))
+    session.put(wire.condition(b"OK", "UIDs valid.", b"UIDVALIDITY %d" % view.uidvalidity))
+    session.put(wire.condition(b"OK", "The next UID, or below it.", b"UIDNEXT %d" % snapshot.uidnext))
+    return Outcome("Open.", code=b"READ-ONLY" if is_read_only else b"READ-WRITE")
+
+
+@frozen
+class Create:
+    """
+    What CREATE takes.
+    """
+
+    name: str
+    #: By the keywords of L{IAccountMail.create_mailbox <twisted_mail_server.interfaces.IAccountMail.create_mailbox>}.
+    parameters: dict[str, Any]
+
+
+def read_create(cursor: Cursor, session: Session) -> Create:
+    """
+    C{create}, and the parameters of RFC 4466 section 2.3.
+
+    @raise SyntaxProblem: there is no such parameter, or one comes twice.
+    """
+    cursor.space()
+    name = cursor.mailbox(may_end_in_separator=True)
+    known = session.registry.create_parameters
+    parameters: dict[str, Any] = {}
+
+    def read_parameter() -> None:
+        found = known.get(cursor.atom().upper())
+        if found is None or found[0] in parameters:
+            raise SyntaxProblem("There is no such parameter, or only once.")
+        cursor.space()
+        parameters[found[0]] = found[1](cursor)
+
+    # create = "CREATE" SP mailbox [create-params] ; create-params = SP "(" create-param *( SP create-param) ")"
+    if cursor.skip(b" "):
+        cursor.list_of(read_parameter)
+    return Create(name, parameters)
+
+
+async def create(session: Session, arguments: Create) -> Outcome:
+    """
+    Section 6.3.3.
+    """
+    await session.account.create_mailbox(arguments.name, **arguments.parameters)
+    return Outcome("Created.")
+
+
+async def delete(session: Session, name: str) -> Outcome:
+    """
+    Section 6.3.4.  Who deletes the mailbox that it has selected has none selected afterwards, and is told so with the response
+    code of RFC 7162 section 3.2.11.
+    """
+    account = session.account
+    selected = session.selected
+    is_selected = selected is not None and (await account.status(name)).mailbox_id == selected.view.mailbox_id
+    await account.delete_mailbox(name)
+    if is_selected:
+        await session.leave()
+        session.put(wire.condition(b"OK", "The selected mailbox was deleted.", b"CLOSED"))
+    return Outcome("Deleted.")
+
+
+@frozen
+class Rename:
+    """
+    What RENAME takes.
+    """
+
+    old: str
+    new: str
+
+
+def read_rename(cursor: Cursor, session: Session) -> Rename:
+    """
+    C{rename}
+    """
+    cursor.space()
+    old = cursor.mailbox()
+    cursor.space()
+    return Rename(old, cursor.mailbox(may_end_in_separator=True))
+
+
+async def rename(session: Session, arguments: Rename) -> Outcome:
+    """
+    Section 6.3.5.
+    """
+    await session.account.rename_mailbox(arguments.old, arguments.new)
+    return Outcome("Renamed.")
+
+
+async def subscribe(session: Session, name: str) -> Outcome:
+    """
+    Section 6.3.6; the mailbox need not exist.
+    """
+    if len(await session.account.subscriptions()) >= limits.MAILBOXES:
+        raise OverLimit(f"An account has at most {limits.MAILBOXES} subscriptions.")
+    await session.account.subscribe(name)
+    return Outcome("Subscribed.")
+
+
+async def unsubscribe(session: Session, name: str) -> Outcome:
+    """
+    Section 6.3.7.
+    """
+    await session.account.unsubscribe(name)
+    return Outcome("Unsubscribed.")
+
+
+@frozen
+class Status:
+    """
+    What STATUS takes.
+    """
+
+    name: str
+    items: tuple[bytes, ...]
+
+
+#: C{status-att}: what each is worth.
+STATUS_ITEMS: dict[bytes, Callable[[MailboxStatus], int]] = {
+    b"MESSAGES": lambda status: status.messages,
+    b"RECENT": lambda status: status.recent,
+    b"UIDNEXT": lambda status: status.uidnext,
+    b"UIDVALIDITY": lambda status: status.uidvalidity,
+    b"UNSEEN": lambda status: status.unseen,
+}
+
+
+def read_status(cursor: Cursor, session: Session) -> Status:
+    """
+    C{status}
+
+    @raise SyntaxProblem: there is no such item, or none is asked for.
+    """
+    cursor.space()
+    name = cursor.mailbox()
+    cursor.space()
+
+    def read_item() -> bytes:
+        item = cursor.atom().upper()
+        if item not in STATUS_ITEMS:
+            raise SyntaxProblem("There is no such item.")
+        return item
+
+    items = cursor.list_of(read_item)
+    if not items:
+        raise SyntaxProblem("Nothing is asked for.")
+    return Status(name, tuple(dict.fromkeys(items)))
+
+
+async def status(session: Session, arguments: Status) -> Outcome:
+    """
+    Section 6.3.10.
+    """
+    found = await session.account.status(arguments.name)
+    items = b" ".join(b"%b %d" % (item, STATUS_ITEMS[item](found)) for item in arguments.items)
+    name = wire.mailbox(arguments.name, session.settings.separator)
+    session.put(b"* STATUS %b (%b)\r\n" % (name, items))
+    return Outcome("That is how it is.")
+
+
+COMMANDS = (
+    Command(b"SELECT", ENTERED, read_mailbox, partial(select, is_read_only=False)),
+    Command(b"EXAMINE", ENTERED, read_mailbox, partial(select, is_read_only=True)),
+    Command(b"CREATE", ENTERED, read_create, create),
+    Command(b"DELETE", ENTERED, read_mailbox, delete),
+    Command(b"RENAME", ENTERED, read_rename, rename),
+    Command(b"SUBSCRIBE", ENTERED, read_mailbox, subscribe),
+    Command(b"UNSUBSCRIBE", ENTERED, read_mailbox, unsubscribe),
+    Command(b"STATUS", ENTERED, read_status, status),
+)

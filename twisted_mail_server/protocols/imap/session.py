@@ -1,0 +1,400 @@
+"""
+One session: who, which mailbox, and what its client knows of that mailbox (RFC 3501 sections 3, 5.2 and 7.4.1).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, field, frozen
+
+from ...interfaces import IAccountMail, IAuthenticator, ILogin, IMailboxView
+from ...model import limits
+from ...model.accounts import Account
+from ...model.changes import Changes, Reflagged
+from ...model.errors import OutOfTurn, Refused
+from ...model.flags import SYSTEM_NAMES, Keywords
+from ...model.mailboxes import SEPARATOR
+from ...model.numbers import SequenceSet
+from ..sasl.registry import known
+from . import wire
+from .fetch_vocabulary import FlagWriter
+from .reading import Ended, Incoming
+from .states import State
+
+if TYPE_CHECKING:
+    from .vocabulary import Registry
+
+
+class Driver(Protocol):
+    """
+    Who moves the octets of a conversation: a transport with its clock, or a test.
+    """
+
+    @property
+    def peer(self) -> str:
+        """
+        The client's address.
+        """
+
+    @property
+    def is_private(self) -> bool:
+        """
+        Whether a password may travel: under TLS, or where the settings allow it without.
+        """
+
+    @property
+    def can_start_tls(self) -> bool:
+        """
+        Whether C{start_tls} would work now.
+        """
+
+    @property
+    def is_closing(self) -> bool:
+        """
+        Whether the connection is gone, or about to be: what fails now, fails because of that.
+        """
+
+    @property
+    def is_leaving(self) -> bool:
+        """
+        Whether no further command is to be begun.
+        """
+
+    def now(self) -> int:
+        """
+        Seconds since 1970.
+        """
+
+    def write(self, data: bytes) -> Awaitable[None] | None:
+        """
+        Send; an awaitable is to be waited for before more is sent.
+        """
+
+    def wait(self) -> Awaitable[None]:
+        """
+        Return once octets have come, or after the next C{ring}, or at once if there was one since the last C{wait}.
+        """
+
+    def ring(self) -> None:
+        """
+        There may be news.
+        """
+
+    def breathe(self) -> Awaitable[None]:
+        """
+        Return when other sessions had their turn.
+        """
+
+    def start_tls(self) -> None:
+        """
+        What is sent from now on, and received, is under TLS.
+        """
+
+    def entered(self, account: Account) -> None:
+        """
+        Somebody has logged in.
+        """
+
+    def revoke(self, reason: str) -> None:
+        """
+        Who has logged in may no longer: end the session.
+        """
+
+    def failed(self, problem: Exception, doing: str) -> None:
+        """
+        There is a bug: tell the log.
+        """
+
+
+@frozen
+class Settings:
+    """
+    What is the same for all sessions of one listener.
+    """
+
+    hostname: str
+    authenticator: IAuthenticator
+    registry: Registry
+    separator: str = SEPARATOR
+    #: What ID tells (RFC 2971).
+    identity: tuple[tuple[bytes, bytes], ...] = ()
+    message_size: int = limits.MESSAGE_SIZE
+
+
+@define
+class Selected:
+    """
+    The selected mailbox, and what the client has been told of it.
+    """
+
+    view: IMailboxView
+    is_read_only: bool
+    keywords: Keywords
+    #: Flags that the client knows already, until the next news.
+    known: dict[int, int] = field(factory=dict)
+
+    def knows(self, changed: Iterable[Reflagged]) -> None:
+        """
+        The client has been told of those flags, or made them so and wants no echo.
+        """
+        self.known.update((one.uid, one.mask) for one in changed)
+
+    def messages(self, numbers: SequenceSet, *, by_uid: bool) -> list[tuple[int, int]]:
+        """
+        Sequence number and UID of each message meant, in ascending order.
+
+        @raise SyntaxProblem: a sequence number is beyond the last message.
+        """
+        uids = self.view.snapshot.uids
+        if by_uid:
+            return [(bisect_left(uids, uid) + 1, uid) for uid in numbers.select_uids(uids)]
+        return [(position + 1, uids[position]) for position in numbers.select_positions(len(uids))]
+
+
+class Session:
+    """
+    What commands act on.
+    """
+
+    def __init__(self, settings: Settings, driver: Driver) -> None:
+        self.settings = settings
+        self.registry = settings.registry
+        self.driver = driver
+        self.incoming = Incoming(self.wait, self._ask)
+        self.login: ILogin | None = None
+        self.mail: IAccountMail | None = None
+        self.selected: Selected | None = None
+        self.is_over = False
+        self.failed_logins = 0
+        #: What the client calls itself (RFC 2971).
+        self.client: dict[bytes, bytes | None] = {}
+        #: Whether a command waits for more from the client, or for news.
+        self.is_waiting = False
+        #: Whether that command is IDLE.
+        self.is_idling = False
+        self._out: list[bytes] = []
+        self._out_size = 0
+
+    # --- Where it stands
+
+    @property
+    def state(self) -> State:
+        """
+        RFC 3501 section 3.
+        """
+        if self.is_over:
+            return State.LOGOUT
+        if self.selected is not None:
+            return State.SELECTED
+        return State.NOT_AUTHENTICATED if self.login is None else State.AUTHENTICATED
+
+    @property
+    def account(self) -> IAccountMail:
+        """
+        The mail of who has logged in.
+
+        @raise OutOfTurn: nobody has.
+        """
+        if self.mail is None:
+            raise OutOfTurn("Log in first.")
+        return self.mail
+
+    @property
+    def mailbox(self) -> Selected:
+        """
+        The selected mailbox.
+
+        @raise OutOfTurn: there is none.
+        """
+        if self.selected is None:
+            raise OutOfTurn("Select a mailbox first.")
+        return self.selected
+
+    @property
+    def writable(self) -> Selected:
+        """
+        The selected mailbox, if it may be changed.
+
+        @raise Refused: it was opened by EXAMINE.
+        """
+        selected = self.mailbox
+        if selected.is_read_only:
+            raise Refused("The mailbox is open read-only.")
+        return selected
+
+    def ways_in(self) -> list[bytes]:
+        """
+        What CAPABILITY tells of logging in (RFC 3501 section 6.2).
+        """
+        words = [f"AUTH={mechanism}".encode("ascii") for mechanism in self.mechanisms]
+        if not self.may_login:
+            words.append(b"LOGINDISABLED")
+        if self.driver.can_start_tls:
+            words.append(b"STARTTLS")
+        return words
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """
+        What AUTHENTICATE takes now.
+        """
+        return known(self.settings.authenticator.mechanisms(is_private=self.driver.is_private))
+
+    @property
+    def may_login(self) -> bool:
+        """
+        Whether LOGIN is taken: it says what PLAIN says (RFC 3501 section 6.2.3).
+        """
+        return "PLAIN" in self.mechanisms
+
+    def enter(self, login: ILogin) -> None:
+        """
+        Somebody has logged in.
+        """
+        self.login = login
+        self.mail = login.avatar.mail
+        self.incoming.may_skip = limits.IMAP_SKIPPED
+        self.driver.entered(login.account)
+
+    async def leave(self) -> None:
+        """
+        No mailbox is selected any more.
+        """
+        selected, self.selected = self.selected, None
+        if selected is not None:
+            await selected.view.close()
+
+    async def wait(self) -> None:
+        """
+        Send what is to be sent, then wait, in the middle of a command, for something to come.
+        """
+        await self.flush()
+        self.is_waiting = True
+        try:
+            await self.driver.wait()
+        finally:
+            self.is_waiting = False
+
+    async def breathe(self) -> None:
+        """
+        Let others have their turn in the middle of long work.
+        """
+        await self.driver.breathe()
+
+    # --- What goes out
+
+    def put(self, octets: bytes) -> None:
+        """
+        Have a short answer sent with what follows it.
+        """
+        self._out.append(octets)
+        self._out_size += len(octets)
+
+    async def write(self, octets: bytes) -> None:
+        """
+        Send, and wait while too much waits to be sent.
+        """
+        self.put(octets)
+        if self._out_size >= limits.IMAP_COALESCED:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """
+        Send what was put.
+        """
+        if self._out:
+            octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            self._out_size = 0
+            waiting = self.driver.write(octets)
+            if waiting is not None:
+                await waiting
+
+    def _ask(self) -> None:
+        self.put(b"+ Go ahead.\r\n")
+
+    # --- News
+
+    async def news(self, *, defers_expunge: bool = False) -> None:
+        """
+        Tell what happened in the selected mailbox since the client heard of it last.
+
+        @raise Ended: the mailbox is gone.  RFC 3501 has no way to unselect it without being asked: its response code CLOSED came
+            later (RFC 7162), and RFC 2180 section 3.3 lets the server end the connection.
+        """
+        selected = self.selected
+        if selected is None:
+            return
+        before = selected.view.snapshot.uids
+        changes = await selected.view.advance(keep_vanished=defers_expunge)
+        if changes.is_deleted:
+            await self.leave()
+            raise Ended("The selected mailbox was deleted.")
+        if changes.vanished:
+            # From the last to the first: no number that is still to come changes (RFC 3501 section 7.4.1).
+            numbers = [bisect_left(before, uid) + 1 for uid in reversed(changes.vanished)]
+            await self.write(b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers]))
+        await self.tell(changes)
+
+    async def tell(self, changes: Changes) -> None:
+        """
+        Tell of new messages, new keywords, and flags that others have changed.
+        """
+        selected = self.mailbox
+        view = selected.view
+        if changes.arrived:
+            self.put(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view.snapshot.uids), len(view.recent)))
+        self.tell_keywords(selected)
+        known, selected.known = selected.known, {}
+        unknown = [one for one in changes.reflagged if known.get(one.uid) != one.mask]
+        if unknown:
+            await self.write(flag_responses(selected, unknown, with_uid=False))
+
+    def tell_keywords(self, selected: Selected) -> None:
+        """
+        Tell which flags there are, if keywords came up that the client has not heard of (RFC 3501 section 7.2.6).
+        """
+        keywords = selected.view.snapshot.keywords
+        if keywords.names != selected.keywords.names:
+            selected.keywords = keywords
+            self.put(flags_response(keywords))
+            if not selected.is_read_only:
+                self.put(permanent_flags(keywords))
+
+
+def flags_response(keywords: Keywords) -> bytes:
+    """
+    C{FLAGS} (RFC 3501 section 7.2.6).
+    """
+    return b"* FLAGS %b\r\n" % wire.flag_list((*SYSTEM_NAMES, *keywords.names))
+
+
+def permanent_flags(keywords: Keywords, *, is_read_only: bool = False) -> bytes:
+    """
+    C{PERMANENTFLAGS} (RFC 3501 section 7.1): C{\\*} says that new keywords can be made.
+    """
+    if is_read_only:
+        return wire.condition(b"OK", "Read-only.", b"PERMANENTFLAGS ()")
+    names = (*SYSTEM_NAMES, *keywords.names)
+    flags = wire.flag_list(names if keywords.is_full else (*names, "\\*"))
+    return wire.condition(b"OK", "Flags permitted.", b"PERMANENTFLAGS " + flags)
+
+
+def flag_responses(selected: Selected, changed: Iterable[Reflagged], *, with_uid: bool) -> bytes:
+    """
+    C{FETCH} responses with the flags of those messages that the client can number.
+    """
+    view = selected.view
+    uids, recent = view.snapshot.uids, view.recent
+    flags = FlagWriter(view.snapshot.keywords)
+    lines: list[bytes] = []
+    for one in changed:
+        place = bisect_left(uids, one.uid)
+        if place < len(uids) and uids[place] == one.uid:
+            shown = flags.write(one.mask, one.uid in recent)
+            uid = b"UID %d " % one.uid if with_uid else b""
+            lines.append(b"* %d FETCH (%bFLAGS %b)\r\n" % (place + 1, uid, shown))
+    return b"".join(lines)

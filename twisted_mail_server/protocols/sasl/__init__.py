@@ -1,0 +1,6 @@
+"""
+SASL (RFC 4422), shared by every protocol, both sides.
+
+A mechanism turns responses into one secret that somebody else checks; nothing here knows an account.  Start with
+L{twisted_mail_server.protocols.sasl.registry}.
+"""

@@ -1,0 +1,90 @@
+"""
+The content after DATA: its end, its dots and its line ends, in bulk (RFC 5321 sections 4.5.2 and 2.3.8).
+
+Nothing but C{CRLF.CRLF} ends it.  A CR or LF that stands alone spoils it: what another server would take for a line end
+must not pass through this one (SMTP smuggling).
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from ...model import limits
+from ...model.replies import Reply
+from . import replies
+from .events import Content, ContentSpoiled
+
+_END = b"\r\n.\r\n"
+#: What may be the beginning of the end, longest first.
+_BEGINNINGS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
+
+
+@define(eq=False)
+class ContentReader:
+    """
+    Reads the content of one message.
+    """
+
+    #: Octets it may have.
+    limit: int
+    #: Why it will be refused, once that is known.
+    problem: Reply | None = field(default=None, init=False)
+    #: Octets so far, dots unstuffed.
+    size: int = field(default=0, init=False)
+    #: What waits for more: it may be the beginning of the end.  The CRLF of the DATA command belongs to the end of an
+    #: empty message (RFC 5321 section 4.1.1.4), so it stands here first.
+    _held: bytes = field(default=b"\r\n", init=False)
+    #: Octets of C{_held} that are not content.
+    _foreign: int = field(default=2, init=False)
+    #: Octets since the last CRLF.
+    _line: int = field(default=0, init=False)
+
+    def receive(self, data: bytes) -> tuple[Content | ContentSpoiled | None, bytes | None]:
+        """
+        Read on.  What there is to tell, and, if the content has ended, what follows it; C{None} while it goes on.
+        """
+        data = self._held + data
+        end = data.find(_END)
+        rest: bytes | None = None
+        if end >= 0:
+            rest = data[end + len(_END) :]
+            piece = data[: end + 2]
+        else:
+            self._held = next((part for part in _BEGINNINGS if data.endswith(part)), b"")
+            piece = data[: len(data) - len(self._held)] if self._held else data
+        if self.problem is not None or not piece:
+            return None, rest
+        return self._judge(piece), rest
+
+    def _judge(self, piece: bytes) -> Content | ContentSpoiled | None:
+        """
+        C{piece} is cut neither within a CRLF nor between a CRLF and a dot.
+        """
+        lines = piece.count(b"\r\n")
+        if piece.count(b"\n") != lines or piece.count(b"\r") != lines:
+            self.problem = replies.BARE_LINE_END
+        elif self._has_long_line(piece):
+            self.problem = replies.LINE_TOO_LONG
+        else:
+            # A dot that begins a line is taken off, whatever follows it.
+            piece = piece.replace(b"\r\n.", b"\r\n")
+            if self._foreign:
+                piece = piece[self._foreign :]
+                self._foreign = 0
+            self.size += len(piece)
+            if self.size <= self.limit:
+                return Content(piece) if piece else None
+            self.problem = replies.TOO_BIG
+        return ContentSpoiled(self.problem)
+
+    def _has_long_line(self, piece: bytes) -> bool:
+        first = piece.find(b"\r\n")
+        if first < 0:
+            self._line += len(piece)
+            return self._line > limits.TEXT_LINE
+        if self._line + first > limits.TEXT_LINE:
+            return True
+        self._line = len(piece) - piece.rfind(b"\r\n") - 2
+        if self._line > limits.TEXT_LINE:
+            return True
+        return len(piece) > limits.TEXT_LINE and max(map(len, piece.split(b"\r\n"))) > limits.TEXT_LINE

@@ -1,0 +1,3 @@
+"""
+ESMTP extensions, one a file; none knows another.  To add one, write its file and its line in the registry.
+"""

@@ -1,0 +1,11 @@
+"""
+PIPELINING: commands in groups, without waiting for each reply (RFC 2920).
+
+The whole conversation is built for it: one question at a time, replies in order, output in one piece.
+"""
+
+from __future__ import annotations
+
+from ..vocabulary import Extension
+
+EXTENSION = Extension(keyword="PIPELINING", rfc="RFC 2920", offer=lambda conversation: "PIPELINING")

@@ -1,0 +1,42 @@
+"""
+SIZE: how large a message may be, and will be (RFC 1870).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ....model.errors import SyntaxProblem
+from ....model.replies import Reply
+from .. import replies
+from ..conversation import Conversation
+from ..vocabulary import Extension, Parameter
+
+# size-value ::= 1*20DIGIT                                          ; RFC 1870 section 4
+_SIZE = re.compile(r"[0-9]{1,20}")
+
+
+def parse_size(value: str | None) -> int:
+    """
+    Read the value of C{SIZE}.
+
+    @raise SyntaxProblem: it is not one to twenty digits.
+    """
+    if value is None or not _SIZE.fullmatch(value):
+        raise SyntaxProblem("SIZE is a number of octets.")
+    return int(value)
+
+
+def check_size(conversation: Conversation, size: int) -> Reply | None:
+    """
+    Refuse at MAIL what would be refused after DATA (RFC 1870 section 6.1).
+    """
+    return replies.TOO_BIG if size > conversation.policy.message_size else None
+
+
+EXTENSION = Extension(
+    keyword="SIZE",
+    rfc="RFC 1870",
+    offer=lambda conversation: f"SIZE {conversation.policy.message_size}",
+    mail_parameters=(Parameter("SIZE", parse_size, check_size),),
+)

@@ -1,0 +1,252 @@
+"""
+The server's side of an ESMTP session: octets in, events and octets out.
+
+Give it what comes in with L{ServerSide.receive}, then pull L{ServerSide.next_event} until there is none, answering each
+question with L{ServerSide.accept} or L{ServerSide.refuse} as soon as its answer is known; then send
+L{ServerSide.take_output}.  What needs no decision is answered inside.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import define, field
+
+from ...model import limits
+from ...model.errors import MailError, PeerError, TooLong
+from ...model.replies import Reply
+from . import replies
+from .content import ContentReader
+from .conversation import Conversation, Policy
+from .events import (
+    AuthenticationAsked,
+    ContentAsked,
+    ContentEnded,
+    Event,
+    MailAsked,
+    RecipientAsked,
+)
+from .extensions.auth import respond
+from .registry import VERBS
+from .states import END_OF_CONTENT, MOVES, OUT_OF_TURN, State
+from .vocabulary import Verb
+
+#: A command is printable ASCII; a tab is tolerated where a space may be.  Bare CR and LF are not (RFC 5321 section 2.3.8).
+_COMMAND = re.compile(rb"[\x20-\x7e\t]*")
+#: What a web browser says that was talked into talking to a mail server.
+_WEB = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"CONNECT", b"OPTIONS"))
+#: What is said when a question is accepted and the answer brings no words of its own.
+_ACCEPTED: dict[type[Event], bytes] = {
+    MailAsked: replies.SENDER_OK.encode(),
+    RecipientAsked: replies.RECIPIENT_OK.encode(),
+    ContentAsked: replies.GO_AHEAD.encode(),
+    ContentEnded: replies.OK.encode(),
+    AuthenticationAsked: replies.LOGGED_IN.encode(),
+}
+
+__all__ = ["Policy", "ServerSide"]
+
+
+@define(eq=False)
+class ServerSide(Conversation):
+    """
+    One session.
+    """
+
+    _content: ContentReader | None = field(default=None, init=False)
+    #: Whether its end was read, and is to be told next.
+    _content_has_ended: bool = field(default=False, init=False)
+    #: Octets still taken without a login, where one is needed.
+    _allowance: int = field(default=limits.UNAUTHENTICATED_BYTES, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.commands = tuple(verb.name for verb in VERBS.values())
+
+    def greet(self) -> None:
+        """
+        The greeting (RFC 5321 section 4.3.1).
+        """
+        self.say(Reply(220, f"{self.policy.hostname} ESMTP"))
+
+    @property
+    def is_receiving_content(self) -> bool:
+        """
+        Whether content is under way.
+        """
+        return self.state is State.CONTENT
+
+    def receive(self, data: bytes) -> None:
+        """
+        Octets have come in.
+        """
+        if self.state is State.CLOSED or self.state is State.TLS:
+            return
+        if self.needs_login:
+            self._allowance -= len(data)
+        self.input.receive(data)
+
+    def next_event(self) -> Event | None:
+        """
+        What happens next; C{None} while a question is open, or until there is more input.
+        """
+        if self.asked is not None:
+            return None
+        while self.state is not State.CLOSED and self.state is not State.TLS:
+            if self._allowance < 0 and self.needs_login:
+                self.say(replies.TOO_MUCH_WITHOUT_LOGIN)
+                break
+            if self.state is State.CONTENT:
+                event = self._read_content()
+                if event is not None or self.state is State.CONTENT:
+                    return event
+                continue
+            try:
+                line = self.input.line(self._line_limit())
+            except TooLong as problem:
+                self._refuse_long_line(problem)
+                continue
+            if line is None:
+                return None
+            event = self._read_line(line)
+            if event is not None:
+                return event
+        return None
+
+    def accept(self, reply: Reply | None = None) -> None:
+        """
+        Yes to the open question.
+        """
+        asked, self.asked = self.asked, None
+        assert asked is not None, "Nothing was asked."
+        if reply is None:
+            self.said.append(_ACCEPTED[type(asked)])
+        else:
+            self.say(reply)
+        if self.state is not State.CLOSED:
+            self.move(self.asking)
+            self._accepted(asked)
+
+    def refuse(self, problem: MailError | Reply) -> None:
+        """
+        No to the open question.
+        """
+        asked, self.asked = self.asked, None
+        assert asked is not None, "Nothing was asked."
+        reply = problem if isinstance(problem, Reply) else Reply.of(problem)
+        if isinstance(asked, AuthenticationAsked) and reply.code >= 500:
+            self.failed_logins += 1
+            if self.failed_logins >= limits.LOGINS_PER_SESSION:
+                reply = replies.TOO_MANY_LOGINS
+        self.say_error(reply)
+        if isinstance(asked, ContentAsked | ContentEnded):
+            self._end_transaction()
+
+    def refuse_content(self, problem: MailError) -> None:
+        """
+        Take no more of the content under way: swallow the rest, and say why when it has ended.
+        """
+        assert self._content is not None, "No content is under way."
+        if self._content.problem is None:
+            self._content.problem = Reply.of(problem)
+
+    def tls_started(self, mechanisms: tuple[str, ...]) -> None:
+        """
+        The handshake is finished.  Whatever the client said before is forgotten (RFC 3207 section 4.2).
+        """
+        self.state = State.START
+        self.helo, self.is_extended, self.offers_tls, self.mechanisms = "", False, False, mechanisms
+        self.forget_transaction()
+
+    # Inside.
+
+    def _accepted(self, asked: Event) -> None:
+        if isinstance(asked, RecipientAsked):
+            self.recipients += 1
+        elif isinstance(asked, MailAsked):
+            self.transactions += 1
+            self.forget_transaction()
+        elif isinstance(asked, ContentAsked):
+            self._content = ContentReader(self.policy.message_size)
+        elif isinstance(asked, ContentEnded):
+            self.errors = 0
+            self._end_transaction()
+        else:
+            self.is_authenticated, self.needs_login = True, False
+
+    def _end_transaction(self) -> None:
+        self._content = None
+        self.forget_transaction()
+        if self.state is not State.CLOSED:
+            self.state = State.READY
+
+    def _read_content(self) -> Event | None:
+        content = self._content
+        assert content is not None
+        if not self._content_has_ended:
+            if not self.input:
+                return None
+            event, rest = content.receive(self.input.take_all())
+            if rest is None:
+                return event
+            if rest:
+                self.input.receive(rest)
+            self._content_has_ended = True
+            if event is not None:
+                return event
+        self._content_has_ended = False
+        if content.problem is None:
+            ended = ContentEnded()
+            self.ask(ended, END_OF_CONTENT)
+            return ended
+        self._end_transaction()
+        self.say_error(content.problem)
+        return None
+
+    def _line_limit(self) -> int:
+        if self.state is State.SASL or self.input.peek(5).upper() == b"AUTH ":
+            return limits.SASL_LINE
+        return limits.SMTP_COMMAND_LINE
+
+    def _refuse_long_line(self, problem: TooLong) -> None:
+        if self.state is State.SASL:
+            self.exchange = None
+            self.state = State.READY
+        self.say_error(Reply.of(problem))
+
+    def _read_line(self, line: bytes) -> Event | None:
+        if self.state is State.SASL:
+            return self._settle(respond(self, line), "AUTH")
+        if not _COMMAND.fullmatch(line):
+            return self._settle(replies.BAD_OCTETS, "")
+        name, _, rest = line.partition(b" ")
+        name = name.upper()
+        verb = VERBS.get(name)
+        if verb is None:
+            return self._settle(replies.NOT_MAIL if name in _WEB else replies.UNKNOWN_COMMAND, "")
+        return self._settle(self._obey(verb, rest.decode("ascii").strip()), verb.name)
+
+    def _obey(self, verb: Verb, argument: str) -> Event | Reply | None:
+        is_in_turn = verb.name in MOVES[self.state]
+        if verb.needs_login and self.needs_login and (is_in_turn or self.state is not State.START):
+            return replies.LOGIN_FIRST if self.mechanisms or not self.offers_tls else replies.TLS_FIRST
+        if not is_in_turn:
+            if verb.name == "DATA" and self.recipients_asked:
+                # RFC 2920 section 3.1: a client may well send DATA before it knows that no recipient was taken.
+                return replies.NO_VALID_RECIPIENTS
+            return Reply(503, OUT_OF_TURN[self.state], "5.5.1")
+        if verb.is_bare and argument:
+            return replies.NO_ARGUMENT
+        try:
+            return verb.run(self, argument)
+        except PeerError as problem:
+            return Reply.of(problem)
+
+    def _settle(self, result: Event | Reply | None, command: str) -> Event | None:
+        if result is None:
+            return None
+        if isinstance(result, Reply):
+            self.say_error(result)
+            return None
+        if type(result) in _ACCEPTED:
+            self.ask(result, command)
+        return result

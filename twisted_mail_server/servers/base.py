@@ -1,0 +1,691 @@
+"""
+What every session shares, whatever it speaks: timeouts, back-pressure, limits, TLS, drain.
+
+A subclass of L{Session} is given octets (L{Session.data_received}), works on one command at a time in a coroutine it
+hands to L{Session.work}, and sends with L{Session.send} or C{await} L{Session.write}.  It says once, in
+L{Session.farewell}, how its protocol takes leave; it never touches a timer or a producer.
+
+::
+
+    connectionMade -> [TLS handshake, if implicit] -> opened() -> data_received(...)* -> [leave(...)] -> closed()
+
+Whatever a coroutine waits for is cancelled when the connection is lost, unless it is L{shielded <Session.is_shielded>}.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import Any
+from typing import Protocol as Shape
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHandshakeListener,
+    INegotiated,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..interfaces import ITlsCertificates
+from ..model import limits
+
+log = Logger()
+
+
+class TlsUse(Enum):
+    """
+    How a listener uses TLS.
+    """
+
+    OFF = "off"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+
+
+class Ending(Enum):
+    """
+    Why a session ends, if its client did not end it.
+    """
+
+    #: The server stops or restarts.
+    DRAINED = "drained"
+    #: The account was removed or disabled, or its password changed.
+    REVOKED = "revoked"
+    #: The client was silent for too long.
+    TIMED_OUT = "timed out"
+    #: A fault of ours.
+    FAILED = "failed"
+    #: There are too many connections, of this address or in all.
+    CROWDED = "crowded"
+    #: The client did what no client may do, and was told.
+    EXPELLED = "expelled"
+
+
+@frozen
+class Terms:
+    """
+    What every listener is given, whatever it speaks.
+    """
+
+    #: The name of the service, for logs: C{smtp}, C{submission}, C{imap}, C{pop3}.
+    service: str
+    #: What the server calls itself.
+    hostname: str
+    clock: IReactorTime
+    #: C{random(count)} gives so many random octets.
+    random: Callable[[int], bytes]
+    #: Needed unless C{tls_use} is C{OFF}.
+    tls: ITlsCertificates | None = None
+    tls_use: TlsUse = TlsUse.OFF
+    #: Whether passwords may travel without TLS, on loopback.
+    allow_plaintext: bool = False
+    connections: int = limits.CONNECTIONS
+    connections_per_address: int = limits.CONNECTIONS_PER_ADDRESS
+
+
+@frozen
+class TlsFacts:
+    """
+    What a finished handshake agreed on.
+    """
+
+    version: str
+    cipher: str
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.cipher}"
+
+
+class Transport(Shape):
+    """
+    What a session uses of its transport: TCP, Unix or in memory.
+    """
+
+    def write(self, data: bytes) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def getPeer(self) -> IAddress: ...
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def startTLS(self, contextFactory: object) -> None: ...
+    def setTcpNoDelay(self, enabled: bool) -> None: ...
+    def setTcpKeepAlive(self, enabled: bool) -> None: ...
+    def getHandle(self) -> Any: ...
+
+
+def address_text(address: object) -> str:
+    """
+    A peer's IP address; IPv4 in its own form even if it came through IPv6, no scope; empty for a Unix socket.
+    """
+    host = getattr(address, "host", None)
+    if not isinstance(host, str):
+        return ""
+    try:
+        parsed = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def is_loopback(peer: str) -> bool:
+    """
+    Whether an address, as L{address_text} writes it, is on this machine; a Unix socket is.
+    """
+    return not peer or ipaddress.ip_address(peer).is_loopback
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class Session(Protocol):
+    """
+    One connection.  To its transport it is a push producer: C{pauseProducing} means "stop sending".
+    """
+
+    #: What a Twisted protocol knows as optional is there from C{connectionMade} on.
+    transport: Transport  # type: ignore[assignment]
+    factory: SessionFactory
+
+    #: Seconds the client may be silent while nothing is being worked on; a subclass changes it as its states change.
+    idle_timeout: float = limits.LOGIN_TIMEOUT
+    #: Whether the running coroutine is not to be cancelled when the connection is lost: set around what must be finished.
+    is_shielded: bool = False
+    #: Who logged in, for logs.
+    account: str = ""
+
+    def __init__(self) -> None:
+        self.peer = ""
+        self.session_id = ""
+        #: Present once a TLS handshake is finished.
+        self.tls: TlsFacts | None = None
+        self.octets_received = 0
+        self.octets_sent = 0
+        #: Why the session ends, once that is decided by us.
+        self.ending: Ending | None = None
+        #: No more connection.
+        self.is_lost = False
+        #: Goodbye was said: what still comes in is ignored.
+        self.is_closing = False
+        self._opened_at = self._active_at = 0.0
+        self._deadline: float | None = None
+        self._timer: IDelayedCall | None = None
+        self._task: Coroutine[Any, Any, None] | None = None
+        self._awaited: Deferred[Any] | None = None
+        self._input_paused = False
+        self._output_paused = False
+        self._unsent = 0
+        self._sent_all: Deferred[None] | None = None
+        self._blocked_at = 0.0
+        self._handshake_pending = False
+        self._is_counted = False
+
+    # For subclasses to define.
+
+    def opened(self) -> None:
+        """
+        The connection is ready, TLS too where it is implicit: greet.
+        """
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Octets have come.  Also called while a coroutine is at work: keep them, and let L{unread} count them.
+        """
+        raise NotImplementedError
+
+    def unread(self) -> int:
+        """
+        How many octets wait to be worked on; above L{limits.PIPELINE} the transport is not read while a coroutine is at work.
+        """
+        return 0
+
+    def farewell(self, ending: Ending) -> bytes:
+        """
+        The last words of this protocol for each reason, line end included; may be empty.
+        """
+        raise NotImplementedError
+
+    def tls_started(self) -> None:
+        """
+        The handshake that L{start_tls} began is finished.
+        """
+
+    def may_leave(self) -> bool:
+        """
+        Whether the session may end right now for a reason of ours; asked again after each coroutine.
+        """
+        return self._task is None
+
+    def closed(self) -> None:
+        """
+        The connection is gone, and so is the coroutine unless it is shielded: let go of everything.
+        """
+
+    def facts(self) -> dict[str, object]:
+        """
+        What else the log line at the end tells.
+        """
+        return {}
+
+    # For subclasses to call.
+
+    @property
+    def is_busy(self) -> bool:
+        """
+        Whether a coroutine is at work.
+        """
+        return self._task is not None
+
+    @property
+    def is_private(self) -> bool:
+        """
+        Whether a password may travel here: under TLS, or on loopback where the settings allow that.
+        """
+        return self.tls is not None or (self.factory.terms.allow_plaintext and is_loopback(self.peer))
+
+    @property
+    def can_start_tls(self) -> bool:
+        """
+        Whether to offer an upgrade to TLS.
+        """
+        return self.factory.terms.tls_use is TlsUse.STARTTLS and self.tls is None
+
+    def work(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """
+        Run a coroutine; one at a time.  It runs at once, without a Deferred, as far as it goes without waiting.
+        """
+        if self._task is not None:
+            coroutine.close()
+            raise AssertionError("One command at a time.")
+        self._task = coroutine
+        self._advance()
+
+    def cancel(self) -> None:
+        """
+        Cancel what the coroutine waits for; it unwinds at once.
+        """
+        if self._awaited is not None:
+            self._awaited.cancel()
+
+    def send(self, data: bytes) -> None:
+        """
+        Send, or queue, without waiting.  Once the connection is lost, nothing happens.
+        """
+        if data and not self.is_lost and not self.is_closing:
+            self.octets_sent += len(data)
+            if self._output_paused:
+                self._unsent += len(data)
+            self.transport.write(data)
+
+    @property
+    def is_output_full(self) -> bool:
+        """
+        Whether to C{await} L{drained} before more is sent.
+        """
+        return self._unsent > limits.PENDING_OUTPUT
+
+    async def write(self, data: bytes) -> None:
+        """
+        Send, and wait while more than L{limits.PENDING_OUTPUT} is queued.
+
+        @raise CancelledError: the connection is lost.
+        """
+        self.send(data)
+        if self.is_lost or self._unsent > limits.PENDING_OUTPUT:
+            await self.drained()
+
+    async def drained(self) -> None:
+        """
+        Wait until the transport took what was queued.
+
+        @raise CancelledError: the connection is lost.
+        """
+        if self.is_lost:
+            raise CancelledError
+        if self._output_paused:
+            assert self._sent_all is None
+            self._sent_all = Deferred()
+            self._blocked_at = self.factory.terms.clock.seconds()
+            self._arm()
+            await self._sent_all
+
+    def check_input(self) -> None:
+        """
+        Read the transport, or stop reading it, as L{unread} demands.  Call it when a coroutine has used up input.
+        """
+        is_full = self._task is not None and not self.is_closing and self.unread() > limits.PIPELINE
+        if is_full != self._input_paused and not self.is_lost:
+            self._input_paused = is_full
+            if is_full:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """
+        End the session so many seconds from now, active or not; C{None} takes that back.
+        """
+        self._deadline = None if seconds is None else self.factory.terms.clock.seconds() + seconds
+        self._arm()
+
+    def set_idle_timeout(self, seconds: float) -> None:
+        """
+        Allow so many seconds of silence from now on.
+        """
+        self.idle_timeout = seconds
+        self._arm()
+
+    def start_tls(self) -> None:
+        """
+        Begin the server's side of a handshake.  The caller has said so, and has thrown away all plaintext it still held
+        (RFC 3207 section 4.2, RFC 2595 section 4): what came before the handshake must not be taken for what came after.
+        """
+        certificates = self.factory.terms.tls
+        assert certificates is not None, "TLS is used without certificates."
+        self._await_handshake()
+        self.transport.startTLS(certificates.server_options())
+
+    def revoke(self, reason: str) -> None:
+        """
+        End the session from outside, after its current command; C{reason} is for the log.
+        """
+        log.info("{service} session of {peer} revoked: {reason}", reason=reason, **self._name())
+        self.leave(Ending.REVOKED)
+
+    def drain(self) -> None:
+        """
+        The server stops: end after the current command.
+        """
+        self.leave(Ending.DRAINED)
+
+    def leave(self, ending: Ending) -> None:
+        """
+        Say farewell and close: at once if L{may_leave}, else after the current command.  The first reason counts.
+        """
+        if self.ending is None:
+            self.ending = ending
+        self._leave_if_possible()
+
+    def leave_now(self, ending: Ending) -> None:
+        """
+        Say farewell and close, whatever is at work.
+        """
+        if not self.is_closing and not self.is_lost:
+            self.ending = self.ending or ending
+            if not self._handshake_pending:
+                self.send(self.farewell(self.ending))
+            self.close()
+
+    def close(self) -> None:
+        """
+        Close once all is sent, or after L{limits.CLOSE_TIMEOUT}; what comes in from now on is ignored.
+        """
+        if self.is_closing or self.is_lost:
+            return
+        self.is_closing = True
+        if not self.is_shielded:
+            self.cancel()
+        self.check_input()
+        self._output_paused, self._unsent = False, 0
+        self._release()
+        self._deadline = self.factory.terms.clock.seconds() + limits.CLOSE_TIMEOUT
+        self._arm()
+        # A transport with a producer would wait for more.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """
+        Close at once; what is queued is lost.
+        """
+        if not self.is_lost:
+            self.is_closing = True
+            self.transport.abortConnection()
+
+    # Twisted's side.
+
+    def connectionMade(self) -> None:
+        """
+        Count the connection, and open it or send it away.
+        """
+        terms = self.factory.terms
+        self._opened_at = self._active_at = terms.clock.seconds()
+        self.session_id = terms.random(8).hex()
+        self.peer = address_text(self.transport.getPeer())
+        if self.peer and hasattr(self.transport, "setTcpNoDelay"):
+            # Without it each answer may wait 40 ms for the acknowledgement of the one before.
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        self.transport.registerProducer(self, True)
+        refusal = self.factory.admit(self)
+        if refusal is not None:
+            # In implicit TLS there is nothing to say before a handshake, and a handshake is what we cannot afford.
+            self._handshake_pending = terms.tls_use is TlsUse.IMPLICIT
+            self.leave_now(refusal)
+            return
+        self._arm()
+        if terms.tls_use is TlsUse.IMPLICIT:
+            if INegotiated.providedBy(self.transport):
+                # A TLS layer was put around this factory: the handshake is its own affair.
+                self._await_handshake()
+            else:
+                self.start_tls()
+        else:
+            self._guarded(self.opened)
+
+    def handshakeCompleted(self) -> None:
+        """
+        The TLS handshake is finished; a renegotiation changes nothing.
+        """
+        if not self._handshake_pending or self.is_closing:
+            return
+        self._handshake_pending = False
+        connection = self.transport.getHandle()
+        self.tls = TlsFacts(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
+        self._active_at = self.factory.terms.clock.seconds()
+        self.set_deadline(None)
+        if self.factory.terms.tls_use is TlsUse.IMPLICIT:
+            self._guarded(self.opened)
+        else:
+            self._guarded(self.tls_started)
+        self._leave_if_possible()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        One timestamp per read, however many commands are in it.
+        """
+        if self.is_closing or self._handshake_pending:
+            return
+        self._active_at = self.factory.terms.clock.seconds()
+        self.octets_received += len(data)
+        try:
+            self.data_received(data)
+        except Exception:  # noqa: BLE001 - anything here is a bug, and must not end the process's other sessions
+            self._failed(Failure())
+        if self._task is not None:
+            self.check_input()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Cancel what is waited for, let go, and write the one line of log.
+        """
+        self.is_lost = self.is_closing = True
+        self._output_paused, self._unsent = False, 0
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if not self.is_shielded:
+            self.cancel()
+        self._guarded(self.closed)
+        self._release()
+        self.factory.forget(self)
+        log.info(
+            "{service} session of {peer} ended after {duration:.3f} s",
+            duration=self.factory.terms.clock.seconds() - self._opened_at,
+            received=self.octets_received,
+            sent=self.octets_sent,
+            tls="" if self.tls is None else str(self.tls),
+            account=self.account,
+            ending="" if self.ending is None else self.ending.value,
+            **self._name(),
+            **self.facts(),
+        )
+
+    def pauseProducing(self) -> None:
+        """
+        The transport holds enough for now.
+        """
+        self._output_paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        The transport took what it held.
+        """
+        self._output_paused, self._unsent = False, 0
+        self._release()
+
+    def stopProducing(self) -> None:
+        """
+        The transport wants no more: the connection is about to be lost, and L{connectionLost} says so.
+        """
+
+    # Inside.
+
+    def _await_handshake(self) -> None:
+        self._handshake_pending = True
+        self.set_deadline(limits.TLS_HANDSHAKE_TIMEOUT)
+
+    def _name(self) -> dict[str, object]:
+        return {"service": self.factory.terms.service, "peer": self.peer, "session": self.session_id}
+
+    def _release(self) -> None:
+        waiting, self._sent_all = self._sent_all, None
+        if waiting is not None and not waiting.called:
+            waiting.callback(None)
+
+    def _guarded(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception:  # noqa: BLE001 - a bug ends its own session only
+            self._failed(Failure())
+
+    def _advance(self, result: object = None) -> None:
+        """
+        Run the coroutine until it ends or waits; C{result} is that of the Deferred it waited for.  It takes the result from the
+        Deferred itself, but a failure must be thrown.
+        """
+        task = self._task
+        assert task is not None
+        self._awaited = None
+        try:
+            awaited = result.throwExceptionIntoGenerator(task) if isinstance(result, Failure) else task.send(None)
+        except StopIteration:
+            pass
+        except CancelledError:
+            if not self.is_closing:
+                self._failed(Failure())
+        except Exception:  # noqa: BLE001 - a bug ends its own session only
+            self._failed(Failure())
+        else:
+            self._awaited = awaited
+            awaited.addBoth(self._advance)
+            return
+        self._task = None
+        self._active_at = self.factory.terms.clock.seconds()
+        self.check_input()
+        self._leave_if_possible()
+
+    def _failed(self, failure: Failure) -> None:
+        terms = self.factory.terms
+        log.failure(
+            "{service} session of {peer} failed",
+            failure,
+            service=terms.service,
+            peer=self.peer,
+            session=self.session_id,
+        )
+        self.leave_now(Ending.FAILED)
+
+    def _leave_if_possible(self) -> None:
+        if self.ending is not None and not self.is_closing and not self._handshake_pending and self.may_leave():
+            self.leave_now(self.ending)
+
+    # Time: one timer, set anew only when it must ring earlier; when it rings too early it is set again.
+
+    def _due(self) -> float:
+        """
+        When something will have to be done, as things stand.
+        """
+        if self._sent_all is not None:
+            due = self._blocked_at + limits.SEND_TIMEOUT
+        elif self._task is not None:
+            # Our own slowness is not the client's.
+            due = self.factory.terms.clock.seconds() + self.idle_timeout
+        else:
+            due = self._active_at + self.idle_timeout
+        if self._deadline is None:
+            return due
+        return self._deadline if self.is_closing else min(due, self._deadline)
+
+    def _arm(self) -> None:
+        clock = self.factory.terms.clock
+        if self.is_lost:
+            return
+        wait = max(0.0, self._due() - clock.seconds())
+        if self._timer is None or not self._timer.active():
+            self._timer = clock.callLater(wait, self._rang)
+        elif self._timer.getTime() > clock.seconds() + wait:
+            self._timer.reset(wait)
+
+    def _rang(self) -> None:
+        if self._due() > self.factory.terms.clock.seconds():
+            self._arm()
+        elif self.is_closing or self._sent_all is not None or self._handshake_pending:
+            self.ending = self.ending or Ending.TIMED_OUT
+            self.abort()
+        else:
+            self.leave_now(Ending.TIMED_OUT)
+
+
+class SessionFactory(Factory):
+    """
+    Makes the sessions of one listener, counts them, and ends them.  A subclass names their class as C{protocol}.
+    """
+
+    noisy = False
+    protocol: Callable[..., Session] | None = None  # type: ignore[assignment]
+
+    def __init__(self, terms: Terms) -> None:
+        if terms.tls_use is not TlsUse.OFF and terms.tls is None:
+            raise AssertionError("TLS is used without certificates.")
+        self.terms = terms
+        #: Every connection that is not lost, refused ones too.
+        self.sessions: set[Session] = set()
+        self.is_draining = False
+        #: Connections admitted, by address.
+        self._by_address: dict[str, int] = {}
+        self._admitted = 0
+        self._drained: list[Deferred[None]] = []
+
+    def admit(self, session: Session) -> Ending | None:
+        """
+        Take in a new session, or tell why not.
+        """
+        self.sessions.add(session)
+        if self.is_draining:
+            return Ending.DRAINED
+        count = self._by_address.get(session.peer, 0)
+        if self._admitted >= self.terms.connections:
+            return Ending.CROWDED
+        if count >= self.terms.connections_per_address and not is_loopback(session.peer):
+            return Ending.CROWDED
+        self._by_address[session.peer] = count + 1
+        self._admitted += 1
+        session._is_counted = True
+        return None
+
+    def forget(self, session: Session) -> None:
+        """
+        A session is over.
+        """
+        self.sessions.discard(session)
+        if session._is_counted:
+            session._is_counted = False
+            self._admitted -= 1
+            self._by_address[session.peer] -= 1
+            if not self._by_address[session.peer]:
+                del self._by_address[session.peer]
+        if not self.sessions:
+            drained, self._drained = self._drained, []
+            for waiting in drained:
+                waiting.callback(None)
+
+    async def drain(self) -> None:
+        """
+        Take nobody in any more, end each session after its current command, and return when all are gone; after
+        L{limits.DRAIN_TIMEOUT} they are aborted.
+        """
+        self.is_draining = True
+        for session in tuple(self.sessions):
+            session.drain()
+        if not self.sessions:
+            return
+        gone: Deferred[None] = Deferred()
+        self._drained.append(gone)
+        timer = self.terms.clock.callLater(limits.DRAIN_TIMEOUT, self._abort)
+        try:
+            await gone
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _abort(self) -> None:
+        for session in tuple(self.sessions):
+            session.abort()

@@ -1,0 +1,233 @@
+"""
+IMAP: the conversation of L{twisted_mail_server.protocols.imap} on a transport.
+
+While no command is under way, or one waits for its client, silence is measured; a command that waits for the disk is our own
+slowness.  Commands that are there together are answered in one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .. import __version__
+from ..interfaces import IAuthenticator
+from ..model import limits
+from ..model.accounts import Account
+from ..model.mailboxes import SEPARATOR
+from ..protocols.imap.registry import IMAP
+from ..protocols.imap.server import Conversation
+from ..protocols.imap.session import Settings
+from ..protocols.imap.wire import condition
+from .base import Ending, Session, SessionFactory, Terms
+
+log = Logger()
+
+#: What BYE says (RFC 3501 section 7.1.5), and its response code (RFC 5530).
+_FAREWELLS = {
+    Ending.DRAINED: ("The server is closing; please connect again.", b"UNAVAILABLE"),
+    Ending.REVOKED: ("This login is no longer good.", b""),
+    Ending.TIMED_OUT: ("You were silent for too long.", b""),
+    Ending.FAILED: ("The server has a fault; please try later.", b"SERVERBUG"),
+    Ending.CROWDED: ("There are too many connections; please try later.", b"LIMIT"),
+    Ending.EXPELLED: ("This session ends.", b""),
+}
+
+
+class ImapSession(Session):
+    """
+    One IMAP connection; a L{Driver <twisted_mail_server.protocols.imap.session.Driver>} of its conversation.
+    """
+
+    factory: ImapFactory
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conversation: Conversation | None = None
+        self._bell: Deferred[None] | None = None
+        self._is_rung = False
+        self._heard_at = 0.0
+
+    # What Session asks for.
+
+    def opened(self) -> None:
+        """
+        Greet.
+        """
+        self._conversation = Conversation(self.factory.settings, self)
+        self.set_deadline(limits.LOGIN_TIMEOUT)
+        self.send(self._conversation.greeting)
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Let the command that waits go on, or begin the next.
+        """
+        conversation = self._conversation
+        assert conversation is not None
+        self._heard_at = self.factory.terms.clock.seconds()
+        conversation.receive(data)
+        if self.is_busy:
+            self._wake()
+        elif conversation.has_command:
+            self.work(self._converse(conversation))
+
+    def unread(self) -> int:
+        """
+        What waits while a command is under way.
+        """
+        return 0 if self._conversation is None else self._conversation.unread
+
+    def farewell(self, ending: Ending) -> bytes:
+        """
+        BYE.
+        """
+        text, code = _FAREWELLS[ending]
+        return condition(b"BYE", text, code)
+
+    def tls_started(self) -> None:
+        """
+        Go on in private: the client asks anew what there is.
+        """
+        self.set_deadline(limits.LOGIN_TIMEOUT)
+
+    def may_leave(self) -> bool:
+        """
+        A command may come to its end.  IDLE has none of its own, and who is no longer welcome is not waited for.
+        """
+        if not self.is_busy or self._conversation is None:
+            return True
+        session = self._conversation.session
+        return session.is_waiting and (session.is_idling or self.ending is Ending.REVOKED)
+
+    def closed(self) -> None:
+        """
+        Leave the mailbox, and log out.
+        """
+        if self._conversation is not None:
+            Deferred.fromCoroutine(self._conversation.close()).addErrback(self._close_failed)
+
+    def facts(self) -> dict[str, object]:
+        """
+        What the client said it was (RFC 2971).
+        """
+        client = {} if self._conversation is None else self._conversation.session.client
+        told = (b"" if value is None else value for key, value in client.items() if key in (b"name", b"version"))
+        return {"client": b" ".join(told).decode("utf-8", "replace")}
+
+    # What a conversation asks of its driver, besides what Session has.
+
+    @property
+    def is_leaving(self) -> bool:
+        """
+        Whether no further command is to be begun.
+        """
+        return self.is_closing or self.ending is not None
+
+    def now(self) -> int:
+        """
+        Seconds since 1970.
+        """
+        return int(self.factory.terms.clock.seconds())
+
+    def wait(self) -> Awaitable[None]:
+        """
+        Until octets come, or news.  The client has as long as between commands, counted from its last word.
+        """
+        if self._is_rung:
+            self._is_rung = False
+            return succeed(None)
+        self._bell = Deferred()
+        self._watch(self._heard_at + self.idle_timeout - self.factory.terms.clock.seconds())
+        self.check_input()
+        return self._bell
+
+    def ring(self) -> None:
+        """
+        There may be news.
+        """
+        if self._bell is None:
+            self._is_rung = True
+        else:
+            self._wake()
+
+    def breathe(self) -> Awaitable[None]:
+        """
+        Until the reactor comes round again.
+        """
+        return deferLater(self.factory.terms.clock, 0)
+
+    def entered(self, account: Account) -> None:
+        """
+        From now on silence may be longer (RFC 3501 section 5.4).
+        """
+        self.account = str(account.address)
+        self.set_deadline(None)
+        self.set_idle_timeout(limits.IMAP_IDLE_TIMEOUT)
+        log.info("{account} logged in from {peer}", account=self.account, peer=self.peer, session=self.session_id)
+
+    def failed(self, problem: Exception, doing: str) -> None:
+        """
+        Tell the log of a bug; the session goes on.
+        """
+        log.failure(
+            "{command} of {peer} failed",
+            Failure(problem),
+            command=doing,
+            peer=self.peer,
+            session=self.session_id,
+            account=self.account,
+        )
+
+    # Inside.
+
+    async def _converse(self, conversation: Conversation) -> None:
+        self._is_rung = False
+        await conversation.run()
+        if conversation.is_over:
+            self.close()
+
+    def _wake(self) -> None:
+        bell, self._bell = self._bell, None
+        if bell is not None and not bell.called:
+            self._watch(None)
+            bell.callback(None)
+
+    def _watch(self, seconds: float | None) -> None:
+        # Before login there is one deadline for all of it, whatever the client sends.
+        if self.account:
+            self.set_deadline(seconds)
+
+    def _close_failed(self, failure: Failure) -> None:
+        log.failure("a session of {peer} did not close well", failure, peer=self.peer, session=self.session_id)
+
+
+class ImapFactory(SessionFactory):
+    """
+    Makes the sessions of one IMAP listener.
+    """
+
+    protocol = ImapSession
+
+    def __init__(
+        self,
+        terms: Terms,
+        *,
+        authenticator: IAuthenticator,
+        separator: str = SEPARATOR,
+        message_size: int = limits.MESSAGE_SIZE,
+        identity: tuple[tuple[bytes, bytes], ...] = (
+            (b"name", b"twisted_mail_server"),
+            (b"version", __version__.encode("ascii")),
+        ),
+    ) -> None:
+        """
+        @param separator: what stands between the levels of a mailbox name, on the wire.
+        @param message_size: the largest message that APPEND takes.
+        @param identity: what ID tells of this server (RFC 2971); nothing, if empty.
+        """
+        super().__init__(terms)
+        self.settings = Settings(terms.hostname, authenticator, IMAP, separator, identity, message_size)

@@ -1,0 +1,353 @@
+"""
+MX and submission: the ESMTP conversation on a transport, with the intake and the portal behind it.
+
+Two configurations of one server (RFC 5321, RFC 6409).  What the intake answers at once is answered without a Deferred, and
+a pipelined burst costs one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..interfaces import IAuthenticator, IIntake, ILogin, IMailTransaction, ISubmitter
+from ..model import limits
+from ..model.envelopes import BodyKind, Origin, Service
+from ..model.errors import MailError
+from ..model.replies import Reply
+from ..protocols.sasl.registry import known
+from ..protocols.smtp.conversation import Policy
+from ..protocols.smtp.events import (
+    AuthenticationAsked,
+    Content,
+    ContentAsked,
+    ContentEnded,
+    ContentSpoiled,
+    Event,
+    MailAsked,
+    RecipientAsked,
+    Reset,
+    TlsAsked,
+)
+from ..protocols.smtp.server import ServerSide
+from .base import Ending, Session, SessionFactory, Terms
+
+log = Logger()
+
+#: What 421 says, and its enhanced code (RFC 5321 section 3.8, RFC 3463).
+_FAREWELLS = {
+    Ending.DRAINED: ("4.3.2", "is closing; please connect again."),
+    Ending.REVOKED: ("4.7.0", "ends this login."),
+    Ending.TIMED_OUT: ("4.4.2", "waited too long."),
+    Ending.FAILED: ("4.3.0", "has a fault; please try later."),
+    Ending.CROWDED: ("4.7.0", "has too many connections; please try later."),
+    Ending.EXPELLED: ("4.7.0", "ends this session."),
+}
+
+
+class SmtpSession(Session):
+    """
+    One SMTP connection.
+    """
+
+    factory: SmtpFactory
+    idle_timeout = limits.SMTP_COMMAND_TIMEOUT
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._smtp: ServerSide
+        self._login: ILogin | None = None
+        self._transaction: IMailTransaction | None = None
+        self._is_trusted = False
+
+    # What Session asks for.
+
+    def opened(self) -> None:
+        """
+        Greet (RFC 5321 section 3.1).
+        """
+        factory = self.factory
+        is_submission = factory.policy.is_submission
+        self._is_trusted = is_submission and factory.is_trusted(self.peer)
+        self._smtp = ServerSide(
+            factory.policy,
+            offers_tls=self.can_start_tls,
+            mechanisms=self._mechanisms(),
+            needs_login=is_submission and not self._is_trusted,
+        )
+        self._expect_login()
+        self._smtp.greet()
+        self.send(self._smtp.take_output())
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Work on what came, unless an earlier command is being worked on: then that work goes on with this.
+        """
+        self._smtp.receive(data)
+        if not self.is_busy:
+            self.work(self._converse())
+
+    def unread(self) -> int:
+        """
+        Commands and content that wait.
+        """
+        return len(self._smtp.input)
+
+    def farewell(self, ending: Ending) -> bytes:
+        """
+        421, after the replies that are still to be sent.
+        """
+        enhanced, text = _FAREWELLS[ending]
+        goodbye = Reply(421, f"{self.factory.policy.hostname} {text}", enhanced).encode()
+        smtp = getattr(self, "_smtp", None)
+        return goodbye if smtp is None else smtp.take_output() + goodbye
+
+    def tls_started(self) -> None:
+        """
+        All over again, in private.
+        """
+        self._smtp.tls_started(self._mechanisms())
+        self._expect_login()
+
+    def may_leave(self) -> bool:
+        """
+        A message under way may come to its end, unless its sender's login was revoked.
+        """
+        return not self.is_busy and self._may_stop()
+
+    def closed(self) -> None:
+        """
+        What was not promised is let go; what is being promised right now goes on.
+        """
+        if self._login is not None:
+            self._login.logout()
+        transaction = self._transaction
+        if transaction is not None and not self.is_shielded:
+            self._transaction = None
+            Deferred.fromCoroutine(transaction.abandon()).addErrback(self._abandon_failed)
+
+    def facts(self) -> dict[str, object]:
+        """
+        What the conversation adds to the log.
+        """
+        smtp = getattr(self, "_smtp", None)
+        return {} if smtp is None else dict(smtp.facts())
+
+    # The conversation.
+
+    async def _converse(self) -> None:
+        smtp = self._smtp
+        while True:
+            while not (self.is_closing or (self.ending is not None and self._may_stop())):
+                event = smtp.next_event()
+                if event is None:
+                    break
+                await _ANSWERS[type(event)](self, event)
+            self.send(smtp.take_output())
+            if smtp.is_closed:
+                self.close()
+            if not self.is_output_full:
+                return
+            await self.drained()
+
+    async def _begin(self, event: MailAsked) -> None:
+        try:
+            self._transaction = await self.factory.intake.begin(
+                self._origin(),
+                event.sender,
+                body=event.parameters.get("BODY", BodyKind.SEVEN_BIT),
+                size=event.parameters.get("SIZE", 0),
+                submitter=None if self._login is None else self._login.avatar,
+            )
+        except MailError as problem:
+            self._refuse(problem, "MAIL")
+        else:
+            self._smtp.accept()
+
+    async def _recipient(self, event: RecipientAsked) -> None:
+        try:
+            await self._open_transaction().recipient(event.address)
+        except MailError as problem:
+            self._refuse(problem, "RCPT", recipient=str(event.address))
+        else:
+            self._smtp.accept()
+
+    async def _begin_content(self, event: ContentAsked) -> None:
+        try:
+            await self._open_transaction().begin_content()
+        except MailError as problem:
+            self._refuse(problem, "DATA")
+            await self._abandon()
+        else:
+            self._smtp.accept()
+            self.idle_timeout = limits.SMTP_DATA_TIMEOUT
+            self.set_deadline(limits.SMTP_DATA_TOTAL)
+
+    async def _content(self, event: Content) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            # An earlier piece was refused.
+            return
+        try:
+            waiting = transaction.write(event.data)
+            if waiting is not None:
+                await waiting
+        except MailError as problem:
+            self._log_refusal(problem, "content")
+            self._smtp.refuse_content(problem)
+            await self._abandon()
+
+    async def _content_spoiled(self, event: ContentSpoiled) -> None:
+        log.info("refused content of {peer}: {reply}", peer=self.peer, session=self.session_id, reply=event.reply.text)
+        await self._abandon()
+
+    async def _content_ended(self, event: ContentEnded) -> None:
+        self.idle_timeout = limits.SMTP_COMMAND_TIMEOUT
+        self.set_deadline(None)
+        # From here to the reply the promise is being made: a lost connection must not tear it in two.
+        self.is_shielded = True
+        try:
+            queue_id = await self._open_transaction().finish()
+        except MailError as problem:
+            self._refuse(problem, "content")
+            await self._abandon()
+        else:
+            self._transaction = None
+            self._smtp.accept(Reply(250, f"Queued as {queue_id}.", "2.0.0"))
+        finally:
+            self.is_shielded = False
+
+    async def _reset(self, event: Reset) -> None:
+        await self._abandon()
+
+    async def _authenticate(self, event: AuthenticationAsked) -> None:
+        authenticator = self.factory.authenticator
+        assert authenticator is not None
+        try:
+            self._login = await authenticator.login(event.secret, ISubmitter, peer=self.peer, revoked=self.revoke)
+        except MailError as problem:
+            self._refuse(problem, "AUTH", login=event.secret.authcid)
+        else:
+            self.account = str(self._login.account.address)
+            self.set_deadline(None)
+            self._smtp.accept()
+
+    async def _upgrade(self, event: TlsAsked) -> None:
+        self.send(self._smtp.take_output())
+        self.start_tls()
+
+    # Inside.
+
+    def _may_stop(self) -> bool:
+        return self.ending is Ending.REVOKED or not self._is_receiving_content()
+
+    def _is_receiving_content(self) -> bool:
+        smtp = getattr(self, "_smtp", None)
+        return smtp is not None and smtp.is_receiving_content
+
+    def _mechanisms(self) -> tuple[str, ...]:
+        authenticator = self.factory.authenticator
+        if authenticator is None or not self.is_private:
+            return ()
+        return known(authenticator.mechanisms(is_private=True))
+
+    def _expect_login(self) -> None:
+        if self._smtp.needs_login:
+            self.set_deadline(limits.LOGIN_TIMEOUT)
+
+    def _open_transaction(self) -> IMailTransaction:
+        assert self._transaction is not None, "There is no transaction."
+        return self._transaction
+
+    async def _abandon(self) -> None:
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            was_shielded, self.is_shielded = self.is_shielded, True
+            try:
+                await transaction.abandon()
+            finally:
+                self.is_shielded = was_shielded
+
+    def _abandon_failed(self, failure: Failure) -> None:
+        log.failure("a transaction of {peer} could not be abandoned", failure, peer=self.peer, session=self.session_id)
+
+    def _origin(self) -> Origin:
+        smtp, login = self._smtp, self._login
+        protocol = "SMTP"
+        if smtp.is_extended:
+            protocol = f"ESMTP{'S' * (self.tls is not None)}{'A' * (login is not None)}"
+        return Origin(
+            self.factory.service,
+            self.peer,
+            smtp.helo,
+            protocol,
+            "" if self.tls is None else str(self.tls),
+            None if login is None else login.account.id,
+            self.account,
+        )
+
+    def _refuse(self, problem: MailError, command: str, **facts: object) -> None:
+        self._log_refusal(problem, command, **facts)
+        self._smtp.refuse(problem)
+
+    def _log_refusal(self, problem: MailError, command: str, **facts: object) -> None:
+        log.info(
+            "refused {command} of {peer}: {reply}",
+            command=command,
+            peer=self.peer,
+            session=self.session_id,
+            reply=f"{problem.code} {problem.enhanced} {problem.public}",
+            **facts,
+        )
+
+
+#: Who answers what; the verbs' order.
+_ANSWERS: dict[type[Event], Callable[[SmtpSession, Any], Coroutine[Any, Any, None]]] = {
+    MailAsked: SmtpSession._begin,
+    RecipientAsked: SmtpSession._recipient,
+    ContentAsked: SmtpSession._begin_content,
+    Content: SmtpSession._content,
+    ContentSpoiled: SmtpSession._content_spoiled,
+    ContentEnded: SmtpSession._content_ended,
+    Reset: SmtpSession._reset,
+    AuthenticationAsked: SmtpSession._authenticate,
+    TlsAsked: SmtpSession._upgrade,
+}
+
+
+def _trust_nobody(peer: str) -> bool:
+    return False
+
+
+class SmtpFactory(SessionFactory):
+    """
+    Makes the sessions of one MX or submission listener.
+    """
+
+    protocol = SmtpSession
+
+    def __init__(
+        self,
+        terms: Terms,
+        *,
+        service: Service,
+        intake: IIntake,
+        authenticator: IAuthenticator | None = None,
+        is_trusted: Callable[[str], bool] = _trust_nobody,
+        message_size: int = limits.MESSAGE_SIZE,
+        recipients: int = limits.RECIPIENTS,
+    ) -> None:
+        """
+        @param authenticator: who checks logins; without one, none are offered.
+        @param is_trusted: whether a peer, by its address, may submit without a login.
+        """
+        super().__init__(terms)
+        self.service = service
+        self.intake = intake
+        self.authenticator = authenticator
+        self.is_trusted = is_trusted
+        self.policy = Policy(terms.hostname, message_size, recipients, service is Service.SUBMISSION)
