@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check cover interop clean
+.PHONY: run test check cover interop kills clean
 
 # The virtual environment, rebuilt when the metadata changes.
 $(VENV)/.runtime: setup.cfg pyproject.toml
@@ -23,6 +23,22 @@ run: $(VENV)/.runtime
 ## The tests: no network, no root, a few minutes.
 test: $(VENV)/.developer
 	$(BIN)/trial --temp-directory=_trial_temp tests
+
+## Other people's mail programs against the server; installs them from Debian's packages (needs root for that).
+interop: $(VENV)/.developer
+	$(PYTHON) tests/interop/install.py
+	$(BIN)/trial --temp-directory=_trial_temp_interop tests.interop.clients
+
+## Kill the server fifty times under load, and look whether it kept its promises.
+kills: $(VENV)/.developer
+	$(BIN)/python -m tests.crash.kills 50
+
+## The tests with their coverage of each package.
+cover: $(VENV)/.developer
+	$(BIN)/coverage erase
+	$(BIN)/coverage run $(BIN)/trial --temp-directory=_trial_temp_cover tests
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
 
 ## What the machine can check without running the program.
 check: $(VENV)/.developer

@@ -60,7 +60,7 @@ class DirectoryContract(_Base):
         The id of whoever gets mail for an address.
         """
         account = now(self.directory.recipient(found))
-        return account and account.id
+        return None if account is None else account.id
 
     def test_interface(self) -> None:
         """

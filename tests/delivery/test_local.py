@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -128,6 +129,30 @@ class LocalDeliveryTests(SynchronousTestCase):
         self.house.store.before = lambda: None
         self.house.clock.advance(1)
         self.assertEqual([Fate.DELIVERED], self.fates(message))
+
+    def test_one_bad_apple(self) -> None:
+        """
+        A message whose content cannot be read keeps back none of those it shares a batch with.
+        """
+        first: Deferred[None] = Deferred()
+        self.house.store.before = lambda: first
+        begun = self.send()
+        good, bad, better = self.send(), self.send(), self.send()
+        original = type(self.house.spool).read
+
+        async def read(spool: object, message: QueuedMessage, offset: int = 0, length: int = -1) -> bytes:
+            if message.id == bad.id:
+                raise TemporaryFailure("The content is not there.")
+            return await original(spool, message, offset, length)  # type: ignore[arg-type]
+
+        self.patch(type(self.house.spool), "read", read)
+        lane = self.house.delivery._lanes[self.ann.id]
+        lane.waiting[:] = [evolve(job, message=evolve(job.message, inline=None)) for job in lane.waiting]
+        self.house.store.before = lambda: None
+        first.callback(None)
+        fates = [self.fates(one)[0] for one in (begun, good, bad, better)]
+        self.assertEqual([Fate.DELIVERED, Fate.DELIVERED, Fate.PENDING, Fate.DELIVERED], fates)
+        self.assertEqual(3, len(self.house.inbox(self.ann)))
 
     def test_bug_in_the_directory(self) -> None:
         """

@@ -10,6 +10,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from attrs import define, field
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from tests.support.disks import HeldPool, InlinePool, call_now, seeded
 from tests.support.drive import now
@@ -18,7 +19,7 @@ from twisted_mail_server.auth.hashing import Argon2Passwords
 from twisted_mail_server.auth.portals import build_portal
 from twisted_mail_server.directory.memory import MemoryDirectory
 from twisted_mail_server.directory.names import LocalNames
-from twisted_mail_server.interfaces import IDirectory, IMailStore
+from twisted_mail_server.interfaces import IDirectory, IMailStore, INews
 from twisted_mail_server.model.accounts import Account, StoredCredentials
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.storage.memory import MemoryStore
@@ -54,9 +55,10 @@ def credentials(word: str = "one") -> StoredCredentials:
     return StoredCredentials(f"$none${word}")
 
 
+@implementer(INews)
 class News:
     """
-    News between processes, for tests: what one publishes, the others hear at once.  Each is an end of one C{Wire}.
+    News between processes, for tests: what one publishes, the other ends of C{wire} hear at once.
     """
 
     def __init__(self, wire: list[News]) -> None:

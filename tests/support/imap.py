@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.support.drive import now
+from tests.support.transports import MemoryTransport, ThrowAwayCertificates
 from twisted_mail_server.interfaces import IAccountMail, IAuthenticator, ILogin, IMailUser
 from twisted_mail_server.model.accounts import Account, AccountId, PlainSecret
 from twisted_mail_server.model.addresses import Address
@@ -21,6 +22,8 @@ from twisted_mail_server.model.errors import AuthenticationFailed
 from twisted_mail_server.protocols.imap.registry import IMAP
 from twisted_mail_server.protocols.imap.server import Conversation
 from twisted_mail_server.protocols.imap.session import Settings
+from twisted_mail_server.servers.base import Terms
+from twisted_mail_server.servers.imap import ImapFactory, ImapSession
 from twisted_mail_server.storage.memory import MemoryStore
 
 #: When tests happen: Tue, 14 Nov 2023 22:13:20 +0000.
@@ -374,3 +377,64 @@ def _lines(octets: bytes) -> list[str]:
 def _fits(expected: str, heard: str) -> bool:
     pattern = ".*".join(map(re.escape, expected.split("...")))
     return re.fullmatch(pattern, heard, re.DOTALL) is not None
+
+
+class ImapServerCase(SynchronousTestCase):
+    """
+    Tests of whole sessions, on transports in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        An empty store.
+        """
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.store = MemoryStore(self.clock, counting())
+        self.passwords = Passwords(self.store, {"fred": b"secret"})
+        self.mail = now(self.store.open(account_id_of("fred")))
+        self.factory = self.make_factory()
+
+    def make_factory(self, **facts: Any) -> ImapFactory:
+        """
+        A listener's factory; without TLS, and taking passwords from loopback.
+        """
+        terms: dict[str, Any] = {
+            "service": "imap",
+            "hostname": "mail.example.org",
+            "clock": self.clock,
+            "random": counting(),
+            "tls": ThrowAwayCertificates(),
+            "allow_plaintext": True,
+            **facts,
+        }
+        return ImapFactory(Terms(**terms), authenticator=self.passwords)
+
+    def connect(self, peer: str = "127.0.0.1") -> tuple[ImapSession, MemoryTransport]:
+        """
+        A new connection.
+        """
+        session = self.factory.buildProtocol(None)
+        assert isinstance(session, ImapSession)
+        transport = MemoryTransport(peer)
+        transport.connect(session)
+        return session, transport
+
+    def enter(self, *commands: bytes) -> tuple[ImapSession, MemoryTransport]:
+        """
+        A connection that has logged in, and done C{commands}.
+        """
+        session, transport = self.connect()
+        transport.deliver(b"x LOGIN fred secret\r\n" + b"".join(command + b"\r\n" for command in commands))
+        self.assertIn(b"x OK", transport.take())
+        return session, transport
+
+    def add(self, *messages: bytes, mailbox: str = "INBOX") -> None:
+        """
+        Put messages into a mailbox.
+        """
+        for message in messages:
+            content = self.mail.stage()
+            content.write(message)
+            now(content.finish())
+            now(self.mail.append(mailbox, [(content, (), NOW)]))

@@ -19,7 +19,7 @@ BINARIES = Path(sys.executable).parent
 #: Seconds until a server that does not say that it is ready counts as failed.
 PATIENCE = 30
 
-_PLACE = re.compile(r"(?P<protocol>[a-z]+) 127\.0\.0\.1:(?P<port>[0-9]+)")
+_PLACE = re.compile(r"(?P<protocol>[a-z0-9]+) 127\.0\.0\.1:(?P<port>[0-9]+)")
 
 LISTENERS = """
 [[listener]]
@@ -70,7 +70,7 @@ class Server:
         self.config = self.folder / "mail.toml"
         self.config.write_text(settings, "utf-8")
         self.ports: dict[str, int] = {}
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.said = ""
 
     def start(self) -> None:
@@ -79,6 +79,7 @@ class Server:
 
         @raise RuntimeError: it does not.
         """
+        self.said = ""
         log = open(self.folder / "server.log", "a", encoding="utf-8")  # noqa: SIM115
         with log:
             self.process = subprocess.Popen(
@@ -86,7 +87,6 @@ class Server:
                 cwd=self.folder,
                 stdout=log,
                 stderr=subprocess.PIPE,
-                text=True,
             )
         places = _PLACE.findall(self._line_with("ready:"))
         self.ports = {name: int(port) for name, (_, port) in zip(NAMES, places, strict=True)}
@@ -96,11 +96,12 @@ class Server:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if select.select([self.process.stderr], [], [], 0.5)[0]:
-                line = self.process.stderr.readline()
-                self.said += line
-                if word in line:
-                    return line
-                if not line:
+                piece = os.read(self.process.stderr.fileno(), 65536).decode()
+                self.said += piece
+                found = re.search(f".*{word}.*\n", self.said)
+                if found is not None:
+                    return found[0]
+                if not piece:
                     break
         self.kill()
         raise RuntimeError(f"The server did not start:\n{self.said}")

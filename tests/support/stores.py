@@ -5,16 +5,18 @@ Stores for tests, and mail to put in them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.task import Clock
 
 from tests.support.disks import seeded
 from tests.support.drive import now
-from twisted_mail_server.interfaces import IAccountMail, IDisk, IStagedContent
+from twisted_mail_server.interfaces import IAccountMail, IDisk, INews, IStagedContent
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.changes import AppendResult
 from twisted_mail_server.model.queue import Arrival, QueueId
 from twisted_mail_server.storage.memory import MemoryAccount, MemoryStore
+from twisted_mail_server.storage.sqlite import SqliteStore
 
 ALICE = AccountId("a" * 32)
 BOB = AccountId("b" * 32)
@@ -27,6 +29,16 @@ def memory_store(clock: Clock | None = None, disk: IDisk | None = None) -> Memor
     An empty store in memory.
     """
     return MemoryStore(clock or Clock(), seeded(), disk=disk)
+
+
+def sqlite_store(
+    disk: IDisk, clock: Clock | None = None, *, news: INews | None = None, seed: int = 0, **settings: Any
+) -> SqliteStore:
+    """
+    The store in the folder C{accounts} of a disk; there is always room for more mail.
+    """
+    settings = {"min_free_bytes": 0, "reserve": 4096, **settings}
+    return SqliteStore(disk, clock or Clock(), news, seeded(seed), f"{disk.root}/accounts", **settings)
 
 
 def memory_account(clock: Clock | None = None) -> MemoryAccount:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -116,7 +116,8 @@ class MemoryTransport(StringTransport):
         producer = self.producer
         if producer is not None:
             self.unregisterProducer()
-        factory = TLSMemoryBIOFactory(contextFactory, False, None, clock=self._clock)
+        below = cast(Factory, None)  # As twisted.internet.tcp does it.
+        factory = TLSMemoryBIOFactory(contextFactory, False, below, clock=self._clock)
         tls = factory.protocol(factory, self.protocol, False)
         tls.makeConnection(_Below(self))
         self._tls = self.protocol = tls
@@ -183,7 +184,10 @@ class TlsClient(Protocol):
         self._wire = StringTransport(lenient=True)
         self._received: list[bytes] = []
         factory = TLSMemoryBIOFactory(
-            CertificateOptions(method=SSL.TLS_METHOD, verify=False), True, Factory.forProtocol(Protocol), clock=self._clock
+            CertificateOptions(method=SSL.TLS_METHOD, verify=False),
+            True,
+            Factory.forProtocol(Protocol),
+            clock=self._clock,
         )
         self._tls = factory.protocol(factory, self)
         self._tls.makeConnection(self._wire)

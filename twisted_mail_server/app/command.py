@@ -11,16 +11,18 @@ import os
 import pwd
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from twisted.scripts import twistd
 
 from twisted_mail_server.admin.cli.root import build_command
 from twisted_mail_server.admin.operations import Operations
 from twisted_mail_server.app.reading import read_settings
-from twisted_mail_server.app.settings import Settings
+from twisted_mail_server.tls.certificates import problems_of, read_pair
+
+if TYPE_CHECKING:
+    from twisted_mail_server.app.wire import Resources
 
 T = TypeVar("T")
 
@@ -38,11 +40,20 @@ def run(config: str | None, work: Callable[[Operations], Awaitable[T]]) -> T:
 
     @raise MailError: the settings are wrong, or the work failed.
     """
+    # Here, for `mailctl --help` needs none of it; and before the owner changes, who may not be able to read the program.
+    from twisted.internet import reactor
+
+    from twisted_mail_server.app.wire import open_resources
+
     settings = read_settings(config, os.environ, os.getcwd())
     become_owner(settings.data_dir)
     # The files of an account are nobody else's, whatever the shell says.
     os.umask(0o077)
-    return run_reactor(lambda reactor: _with_resources(settings, reactor, work))
+
+    async def open_and_work() -> T:
+        return await _with_resources(await open_resources(settings, reactor), work)
+
+    return run_reactor(reactor, open_and_work)
 
 
 def serve(config: str | None) -> None:
@@ -51,6 +62,8 @@ def serve(config: str | None) -> None:
 
     @raise BadSetting: the settings are wrong.
     """
+    from twisted.scripts import twistd
+
     settings = read_settings(config, os.environ, os.getcwd())
     sys.argv = ["twistd", *twistd_arguments(config, owner_of(settings.data_dir))]
     twistd.run()
@@ -100,24 +113,38 @@ def become_owner(data_dir: str) -> None:
     os.setuid(uid)
 
 
-def run_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+def run_reactor(reactor: Any, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
     Run the reactor for as long as C{work} takes; its result.
 
-    @raise KeyboardInterrupt: the reactor was stopped from outside.
+    @raise KeyboardInterrupt: the reactor was stopped by a signal; the work was cancelled, and has let go of what it had.
     """
-    from twisted.internet import reactor
-
-    running: Any = reactor
     results: list[Any] = []
+    given_up: list[Deferred[None]] = []
+
+    def begin() -> None:
+        working = Deferred.fromCoroutine(work())
+        reactor.addSystemEventTrigger("before", "shutdown", give_up, working)
+        working.addBoth(finished)
+
+    def give_up(working: Deferred[T]) -> Deferred[None] | None:
+        if results:
+            return None
+        waiting: Deferred[None] = Deferred()
+        given_up.append(waiting)
+        working.cancel()
+        return waiting
 
     def finished(result: Any) -> None:
         results.append(result)
-        running.stop()
+        if given_up:
+            given_up[0].callback(None)
+        else:
+            reactor.stop()
 
-    running.callWhenRunning(lambda: Deferred.fromCoroutine(work(running)).addBoth(finished))
-    running.run()
-    if not results:
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    if given_up:
         raise KeyboardInterrupt
     if isinstance(results[0], Failure):
         results[0].raiseException()
@@ -125,11 +152,7 @@ def run_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
     return result
 
 
-async def _with_resources(settings: Settings, reactor: Any, work: Callable[[Operations], Awaitable[T]]) -> T:
-    # Imported late: `mailctl --help` needs none of it.
-    from twisted_mail_server.app.wire import open_resources
-
-    resources = await open_resources(settings, reactor)
+async def _with_resources(resources: Resources, work: Callable[[Operations], Awaitable[T]]) -> T:
     try:
         return await work(
             Operations(
@@ -137,17 +160,25 @@ async def _with_resources(settings: Settings, reactor: Any, work: Callable[[Oper
                 resources.store,
                 resources.spool,
                 resources.passwords,
-                os.urandom,
+                resources.random,
                 [
-                    (f"{name} database", resource.check)
-                    for name, resource in (
-                        ("directory", resources.directory),
-                        ("store", resources.store),
-                        ("spool", resources.spool),
-                    )
-                    if hasattr(resource, "check")
+                    ("directory database", resources.directory.check),
+                    ("certificate", lambda: check_certificate(resources)),
                 ],
             )
         )
     finally:
         await resources.close()
+
+
+async def check_certificate(resources: Resources) -> list[str]:
+    """
+    What is wrong with the certificate that the settings name, a sentence each; a self-signed one looks after itself.
+
+    @raise BadSetting: it cannot be used.
+    """
+    settings, disk = resources.settings, resources.disk
+    if settings.tls.certificate is None or settings.tls.key is None:
+        return []
+    pair = await disk.run(read_pair, disk, settings.tls.certificate, settings.tls.key)
+    return problems_of(pair, settings.hostname, resources.reactor.seconds())

@@ -51,7 +51,7 @@ class _Scan:
                 table = self._entry(self._keys(2))
                 self._at += 2
             elif self._text[self._at] == "[":
-                table = self._note(self._resolved(self._keys(1)))
+                table = self._resolved(self._keys(1))
                 self._at += 1
             else:
                 self._pair(table)
@@ -71,7 +71,7 @@ class _Scan:
         """
         path: Path = ()
         for key in keys:
-            path = (*path, key)
+            path = self._note((*path, key))
             if path in self._entries:
                 path = (*path, self._entries[path])
         return path

@@ -93,8 +93,6 @@ class _Reading:
     problems: list[tuple[int, str]] = field(factory=list)
 
     def problem(self, path: Path, sentence: str) -> None:
-        while path and path not in self.places:
-            path = path[:-1]
         self.problems.append((self.places.get(path, 0), sentence))
 
     def report(self) -> str:

@@ -65,6 +65,9 @@ class Options(UsageOptions):
 
     longdesc = "A complete mail server. With no settings it serves on loopback, on ports that need no privileges."
 
+    def __init__(self) -> None:
+        super().__init__()
+
 
 def makeService(options: Options) -> MailService:
     """

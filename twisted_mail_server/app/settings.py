@@ -135,7 +135,7 @@ class AuthSettings:
 
     allow_plaintext: bool = _setting(
         Flag(),
-        "Whether passwords are taken without TLS too; for trusted networks and for tests.",
+        "Whether passwords are taken without TLS too, from this machine alone: for tests, and for programs beside the server.",
         rfc="RFC 4954 section 4, RFC 8314",
         default=False,
     )

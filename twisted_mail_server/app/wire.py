@@ -42,9 +42,10 @@ from twisted_mail_server.model.envelopes import Service
 from twisted_mail_server.model.errors import BadSetting
 from twisted_mail_server.servers.base import Terms, TlsUse
 from twisted_mail_server.servers.imap import ImapFactory
+from twisted_mail_server.servers.pop3 import Pop3Factory
 from twisted_mail_server.servers.smtp import SmtpFactory
 from twisted_mail_server.spool.directory import Spool
-from twisted_mail_server.storage.memory import MemoryStore
+from twisted_mail_server.storage.sqlite import SqliteStore
 from twisted_mail_server.tls.certificates import read_pair, self_signed_pair
 from twisted_mail_server.tls.contexts import ServerContexts
 
@@ -80,7 +81,7 @@ class Resources:
     disk: RealDisk
     news: Peers
     directory: SqliteDirectory
-    store: MemoryStore
+    store: SqliteStore
     #: Not opened: who only looks takes no slot in it.
     spool: Spool
     passwords: Argon2Passwords
@@ -147,7 +148,16 @@ async def _open(settings: Settings, reactor: Any, random: Callable[[int], bytes]
     closing.add(news.close)
     directory = await SqliteDirectory.open(disk, _DIRECTORY, reactor, random, news=news, names=_names(settings))
     closing.add(directory.close)
-    store = MemoryStore(reactor, random, settings.store.default_mailboxes())
+    store = SqliteStore(
+        disk,
+        reactor,
+        news,
+        random,
+        _ACCOUNTS,
+        defaults=settings.store.default_mailboxes(),
+        checkpoint_inline=settings.store.checkpoint_inline,
+        min_free_bytes=settings.limits.min_free_bytes,
+    )
     closing.add(store.close)
     spool = Spool(disk, _SPOOL, random, settings.limits.min_free_bytes)
     closing.add(spool.close)
@@ -315,6 +325,10 @@ def _imap(server: Server, terms: Terms) -> IProtocolFactory:
     )
 
 
+def _pop3(server: Server, terms: Terms) -> IProtocolFactory:
+    return Pop3Factory(terms, authenticator=server.authenticator)
+
+
 def _is_within(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     """
     Whether an address is in one of C{networks}; a Unix socket's empty one is not.
@@ -327,4 +341,5 @@ PROTOCOLS: dict[str, Callable[[Server, Terms], IProtocolFactory]] = {
     "smtp": _smtp,
     "submission": _submission,
     "imap": _imap,
+    "pop3": _pop3,
 }

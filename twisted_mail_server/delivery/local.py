@@ -19,7 +19,7 @@ from twisted_mail_server.interfaces import IDirectory, IMailStore, ISpool
 from twisted_mail_server.message import trace
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
-from twisted_mail_server.model.errors import MailError, Trouble
+from twisted_mail_server.model.errors import DiskFull, MailError, Trouble
 from twisted_mail_server.model.mailboxes import INBOX
 from twisted_mail_server.model.queue import Arrival, Fate, QueuedMessage, QueueId, RecipientState, Settlement
 
@@ -168,17 +168,28 @@ class LocalDelivery:
         try:
             while lane.waiting:
                 batch, lane.waiting = lane.waiting[:BATCH], lane.waiting[BATCH:]
-                try:
-                    await self._deliver(lane, batch)
-                except MailError as problem:
-                    await self._give_up(batch, problem)
-                except Exception:  # noqa: BLE001 (a bug of ours must not lose mail: it is told, and tried again)
-                    _log.failure("delivery to {account} failed", account=str(lane.account))
-                    await self._give_up(batch, Unexpected("An internal error; the log has its traceback."))
+                await self._try(lane, batch)
         finally:
             lane.is_busy = False
             if not lane.settled and not lane.waiting:
                 self._lanes.pop(lane.account, None)
+
+    async def _try(self, lane: Lane, batch: Sequence[Job]) -> None:
+        """
+        Deliver a batch; where that fails, each of its messages alone, so that one that cannot be read keeps none back.
+        """
+        try:
+            await self._deliver(lane, batch)
+        except Exception as failure:  # noqa: BLE001 (a bug of ours must not lose mail: it is told, and tried again)
+            if len(batch) > 1 and not isinstance(failure, DiskFull):
+                for job in batch:
+                    await self._try(lane, [job])
+                return
+            if isinstance(failure, MailError):
+                await self._give_up(batch, failure)
+                return
+            _log.failure("delivery to {account} failed", account=str(lane.account))
+            await self._give_up(batch, Unexpected("An internal error; the log has its traceback."))
 
     async def _deliver(self, lane: Lane, batch: Sequence[Job]) -> None:
         mail = await self._store.open(lane.account)

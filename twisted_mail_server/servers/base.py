@@ -25,6 +25,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
+    IHalfCloseableProtocol,
     IHandshakeListener,
     INegotiated,
     IPushProducer,
@@ -145,7 +146,14 @@ def is_loopback(peer: str) -> bool:
     return not peer or ipaddress.ip_address(peer).is_loopback
 
 
-@implementer(IPushProducer, IHandshakeListener)
+def network_of(peer: str) -> str:
+    """
+    Whose connections are counted together: an IPv4 address, or the 64 bits that one IPv6 customer has at least.
+    """
+    return str(ipaddress.IPv6Network((peer, 64), strict=False)) if ":" in peer else peer
+
+
+@implementer(IPushProducer, IHandshakeListener, IHalfCloseableProtocol)
 class Session(Protocol):
     """
     One connection.  To its transport it is a push producer: C{pauseProducing} means "stop sending".
@@ -223,6 +231,17 @@ class Session(Protocol):
         Whether the session may end right now for a reason of ours; asked again after each coroutine.
         """
         return self._task is None
+
+    def about_to_wait(self) -> None:
+        """
+        The coroutine is about to wait: what was answered so far may be sent.
+        """
+
+    def input_over(self) -> None:
+        """
+        The client will send nothing more, and may still read (half-closed TCP): what was answered is sent, and that is all.
+        """
+        self.close()
 
     def closed(self) -> None:
         """
@@ -498,6 +517,18 @@ class Session(Protocol):
             **self.facts(),
         )
 
+    def readConnectionLost(self) -> None:
+        """
+        The client sent its last octet.
+        """
+        if not self.is_closing:
+            self._guarded(self.input_over)
+
+    def writeConnectionLost(self) -> None:
+        """
+        Never told by TCP.
+        """
+
     def pauseProducing(self) -> None:
         """
         The transport holds enough for now.
@@ -555,6 +586,7 @@ class Session(Protocol):
             self._failed(Failure())
         else:
             self._awaited = awaited
+            self._guarded(self.about_to_wait)
             awaited.addBoth(self._advance)
             return
         self._task = None
@@ -629,7 +661,7 @@ class SessionFactory(Factory):
         #: Every connection that is not lost, refused ones too.
         self.sessions: set[Session] = set()
         self.is_draining = False
-        #: Connections admitted, by address.
+        #: Connections admitted, by network.
         self._by_address: dict[str, int] = {}
         self._admitted = 0
         self._drained: list[Deferred[None]] = []
@@ -641,12 +673,13 @@ class SessionFactory(Factory):
         self.sessions.add(session)
         if self.is_draining:
             return Ending.DRAINED
-        count = self._by_address.get(session.peer, 0)
+        place = network_of(session.peer)
+        count = self._by_address.get(place, 0)
         if self._admitted >= self.terms.connections:
             return Ending.CROWDED
         if count >= self.terms.connections_per_address and not is_loopback(session.peer):
             return Ending.CROWDED
-        self._by_address[session.peer] = count + 1
+        self._by_address[place] = count + 1
         self._admitted += 1
         session._is_counted = True
         return None
@@ -659,9 +692,10 @@ class SessionFactory(Factory):
         if session._is_counted:
             session._is_counted = False
             self._admitted -= 1
-            self._by_address[session.peer] -= 1
-            if not self._by_address[session.peer]:
-                del self._by_address[session.peer]
+            place = network_of(session.peer)
+            self._by_address[place] -= 1
+            if not self._by_address[place]:
+                del self._by_address[place]
         if not self.sessions:
             drained, self._drained = self._drained, []
             for waiting in drained:

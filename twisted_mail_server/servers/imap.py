@@ -103,6 +103,13 @@ class ImapSession(Session):
         session = self._conversation.session
         return session.is_waiting and (session.is_idling or self.ending is Ending.REVOKED)
 
+    def about_to_wait(self) -> None:
+        """
+        Send what is answered, before the disk is waited for.
+        """
+        if self._conversation is not None:
+            self.send(self._conversation.session.take_output())
+
     def closed(self) -> None:
         """
         Leave the mailbox, and log out.

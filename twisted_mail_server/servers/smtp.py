@@ -62,7 +62,7 @@ class SmtpSession(Session):
         self._smtp: ServerSide
         self._login: ILogin | None = None
         self._transaction: IMailTransaction | None = None
-        self._is_trusted = False
+        self._is_input_over = False
 
     # What Session asks for.
 
@@ -71,13 +71,11 @@ class SmtpSession(Session):
         Greet (RFC 5321 section 3.1).
         """
         factory = self.factory
-        is_submission = factory.policy.is_submission
-        self._is_trusted = is_submission and factory.is_trusted(self.peer)
         self._smtp = ServerSide(
             factory.policy,
             offers_tls=self.can_start_tls,
             mechanisms=self._mechanisms(),
-            needs_login=is_submission and not self._is_trusted,
+            needs_login=factory.policy.is_submission and not factory.is_trusted(self.peer),
         )
         self._expect_login()
         self._smtp.greet()
@@ -113,11 +111,26 @@ class SmtpSession(Session):
         self._smtp.tls_started(self._mechanisms())
         self._expect_login()
 
+    def input_over(self) -> None:
+        """
+        What was sent before is worked on and answered: scripts talk like that.
+        """
+        if self.is_busy:
+            self._is_input_over = True
+        else:
+            self.close()
+
     def may_leave(self) -> bool:
         """
         A message under way may come to its end, unless its sender's login was revoked.
         """
         return not self.is_busy and self._may_stop()
+
+    def about_to_wait(self) -> None:
+        """
+        Whoever waits for a slow answer has the earlier ones.
+        """
+        self.send(self._smtp.take_output())
 
     def closed(self) -> None:
         """
@@ -148,7 +161,9 @@ class SmtpSession(Session):
                     break
                 await _ANSWERS[type(event)](self, event)
             self.send(smtp.take_output())
-            if smtp.is_closed:
+            if smtp.is_closed or self._is_input_over:
+                if smtp.is_expelled:
+                    self.ending = self.ending or Ending.EXPELLED
                 self.close()
             if not self.is_output_full:
                 return

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import IO, Any
 
 from twisted.logger import FileLogObserver, LogEvent, LogLevel, LogPublisher, formatEvent
@@ -31,6 +32,7 @@ _LEGACY = frozenset(
 )
 _RESERVED = frozenset({"time", "level", "logger", "message", "traceback"})
 _OWN = "twisted_mail_server."
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 _PLAIN = re.compile(r"[!#-<>-~]+")
 
 
@@ -40,9 +42,11 @@ def line_format(name: str, level: str) -> LineFormat:
     """
     write = {"text": _text_line, "json": _json_line}[name]
     least = LogLevel.levelWithName(level)
+    # Names, for constants are slow to compare.
+    left_out = frozenset(one.name for one in LogLevel.iterconstants() if one < least)
 
     def line(event: LogEvent) -> str | None:
-        return None if event.get("log_level", LogLevel.info) < least else write(_masked(event))
+        return None if _level(event) in left_out else write(_masked(event))
 
     return line
 
@@ -67,7 +71,14 @@ def adopt(publisher: LogPublisher, line: LineFormat) -> None:
 
 
 def _masked(event: LogEvent) -> LogEvent:
-    return {key: MASK if _SECRET.search(key) else value for key, value in event.items()}
+    if not any(map(_is_secret, event)):
+        return event
+    return {key: MASK if _is_secret(key) else value for key, value in event.items()}
+
+
+@lru_cache(1000)
+def _is_secret(key: str) -> bool:
+    return _SECRET.search(key) is not None
 
 
 def _text_line(event: LogEvent) -> str:
@@ -83,7 +94,7 @@ def _json_line(event: LogEvent) -> str:
         shown[f"{key}_" if key in _RESERVED else key] = value
     if trace := _traceback(event):
         shown["traceback"] = trace
-    return json.dumps(shown, separators=(",", ":")) + "\n"
+    return _to_json(shown) + "\n"
 
 
 def _fields(event: LogEvent) -> Iterator[tuple[str, Any]]:
@@ -129,8 +140,14 @@ def _one_line(text: str) -> str:
 
 
 def _time(event: LogEvent) -> str:
-    moment = datetime.fromtimestamp(event.get("log_time", 0.0), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment: float = event.get("log_time", 0.0)
+    second = int(moment)
+    return f"{_second(second)}.{int((moment - second) * 1000):03d}Z"
+
+
+@lru_cache(2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _level(event: LogEvent) -> str:
@@ -139,9 +156,12 @@ def _level(event: LogEvent) -> str:
 
 def _namespace(event: LogEvent) -> str:
     name = event.get("log_namespace")
-    if name == "log_legacy":
-        name = event.get("log_system")
-    return _one_line(str(name or "-")).removeprefix(_OWN)
+    return _shortened(str((event.get("log_system") if name == "log_legacy" else name) or "-"))
+
+
+@lru_cache(1000)
+def _shortened(name: str) -> str:
+    return _one_line(name).removeprefix(_OWN)
 
 
 def _traceback(event: LogEvent) -> str:

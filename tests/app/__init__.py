@@ -1,0 +1,3 @@
+"""
+Settings, wiring and the service.
+"""

@@ -1,0 +1,3 @@
+"""
+Tests against the real server on real sockets of loopback.
+"""

@@ -1,0 +1,3 @@
+"""
+Engines on transports, and listeners.
+"""
