@@ -26,6 +26,7 @@ from .model.changes import (
     MailboxStatus,
     MessageRow,
 )
+from .model.dns import DnsAnswer, RecordKind
 from .model.envelopes import BodyKind, Envelope, Origin
 from .model.mailboxes import SpecialUse
 from .model.queue import Arrival, QueuedMessage, QueueId, Settlement
@@ -831,4 +832,32 @@ class ITlsCertificates(Interface):
     def server_options() -> object:
         """
         For C{startTLS} and for implicit TLS: an C{IOpenSSLServerConnectionCreator}.
+        """
+
+
+# --- Names --------------------------------------------------------------------------------------------------------------
+
+
+class IResolver(Interface):
+    """
+    Questions to the domain name system.
+    """
+
+    async def query(name: str, kind: RecordKind) -> DnsAnswer:
+        """
+        The records of one kind of a name, aliases followed.
+
+        C{name} may be international (RFC 5890), in any case, with or without the dot at its end.  A text that can be no name is a
+        name that does not exist.
+
+        @raise DnsFailure: there is no answer, neither records nor that there are none.
+        """
+
+    async def addresses(host: str) -> DnsAnswer:
+        """
+        The A and AAAA records of a host, asked for at the same time.
+
+        If one of the two has no answer but the other has records, those are the answer; it is secure if they are.
+
+        @raise DnsFailure: there is no answer.
         """

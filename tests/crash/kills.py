@@ -336,7 +336,7 @@ def _tokens(client: imaplib.IMAP4) -> dict[str, str]:
     Tokens by sequence number of the mailbox that is selected.
     """
     found = {}
-    for part in client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (X-Token)])")[1]:
+    for part in client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (X-Token)])")[1]:
         if isinstance(part, tuple):
             token = _TOKEN.search(part[1])
             if token is not None:
@@ -348,7 +348,7 @@ def _flags_by_token(client: imaplib.IMAP4, mailbox: str) -> dict[str, frozenset[
     if client.select(mailbox, readonly=True)[0] != "OK":
         return {}
     found: dict[str, frozenset[str]] = {}
-    for part in client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (X-Token)])")[1]:
+    for part in client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (X-Token)])")[1]:
         if isinstance(part, tuple):
             token, flags = _TOKEN.search(part[1]), _FLAGS.search(part[0])
             if token is not None and flags is not None:

@@ -302,7 +302,8 @@ class SessionTests(BaseCase):
         session.leave_now(Ending.DRAINED)
         assert session.waiting is not None
         session.waiting.callback(None)
-        self.assertEqual((b"hello\r\nbye: drained\r\n", ""), (transport.take(), session.outcome or ""))
+        self.assertEqual((b"hello\r\nbye: drained\r\n", None), (transport.take(), session.outcome))
+        self.assertEqual(b"", session.pending)
         self.assertFalse(session.is_busy)
 
     def test_half_closed(self) -> None:
@@ -510,11 +511,14 @@ class TimeTests(BaseCase):
         session, transport = self.connect()
         transport.deliver(b"quit\r\n")
         self.assertTrue(transport.disconnecting)
+        session.set_deadline(None)
         self.clock.advance(limits.CLOSE_TIMEOUT - 1)
         self.assertFalse(transport.disconnected)
         self.clock.advance(1)
         self.assertTrue(transport.disconnected)
         session.close()
+        transport.lose()
+        self.assertEqual("timed out", self.ended()["ending"])
 
     def test_after_the_end(self) -> None:
         """
@@ -523,6 +527,7 @@ class TimeTests(BaseCase):
         session, transport = self.connect()
         transport.lose()
         session.set_deadline(1)
+        session.set_idle_timeout(1)
         session.abort()
         session.leave(Ending.DRAINED)
         session.leave_now(Ending.DRAINED)
@@ -645,6 +650,7 @@ class TlsTests(BaseCase):
         self.assertTrue(session.can_start_tls)
         transport.take()
         transport.deliver(b"tls\r\n")
+        session.dataReceived(b"plain\r\n")
         client = TlsClient(transport)
         self.assertEqual(b"now private\r\n", client.talk())
         self.assertEqual(b"one\r\n", client.talk(b"one\r\n"))

@@ -291,6 +291,85 @@ class EndTests(ImapServerCase):
         self.assertEqual(b"x OK [APPENDUID 1700000000 1] Appended.\r\n" + self.bye, transport.take())
         self.assertTrue(transport.disconnecting)
 
+    def test_drain_of_a_slow_reader(self) -> None:
+        """
+        Who idles, and was too slow to take the news when the server stopped, gets BYE once it has taken them.
+        """
+        self.add(ONE)
+        session, transport = self.enter(b"x SELECT INBOX", b"x IDLE")
+        transport.take()
+        session.pauseProducing()
+        self.patch(limits, "PENDING_OUTPUT", 10)
+        self.add(ONE)
+        self.assertIn(b"* 2 EXISTS", transport.take())
+        self.drain()
+        self.assertEqual(b"", transport.take())
+        session.resumeProducing()
+        self.assertEqual(self.bye, transport.take())
+        self.assertTrue(transport.disconnecting)
+        transport.lose()
+        self.assertFalse(session.is_busy)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_news_after_the_end(self) -> None:
+        """
+        News that comes after BYE does not keep the connection.
+        """
+        session, transport = self.enter(b"x SELECT INBOX", b"x IDLE")
+        transport.take()
+        session.pauseProducing()
+        self.patch(limits, "PENDING_OUTPUT", 10)
+        self.add(ONE)
+        transport.take()
+        session.revoke("The password changed.")
+        session.resumeProducing()
+        self.assertEqual(b"* BYE This login is no longer good.\r\n", transport.take())
+        self.add(ONE)
+        self.assertEqual(b"", transport.take())
+        self.assertFalse(transport.disconnected)
+        self.clock.advance(limits.CLOSE_TIMEOUT + 1)
+        self.assertTrue(transport.disconnected)
+        transport.lose()
+        self.assertFalse(session.is_busy)
+
+    def test_half_closed(self) -> None:
+        """
+        Who sends nothing more gets the answers to what it has sent; nobody waits for what will not come.
+        """
+        for commands, last in (
+            ((b"x NOOP",), b""),
+            ((b"x IDLE",), b""),
+            ((b"x APPEND INBOX {9}",), b""),
+            ((b"x SELECT INBOX",), b"a OK Expunged.\r\n"),
+            ((b"x SELECT INBOX",), b"a OK Expunged.\r\n+ idling\r\n"),
+        ):
+            self.setUp()
+            session, transport = self.enter(*commands)
+            disk: Deferred[None] = Deferred()
+            if last:
+                self.make_slow(session, disk)
+                transport.deliver(b"a EXPUNGE\r\n" + b"b IDLE\r\n" * (b"idling" in last))
+            transport.take()
+            session.readConnectionLost()
+            self.assertEqual(bool(last), not transport.disconnecting)
+            disk.callback(None)
+            self.assertEqual(last, transport.take())
+            self.assertTrue(transport.disconnecting)
+            transport.lose()
+            self.assertFalse(session.is_busy)
+
+    def make_slow(self, session: ImapSession, disk: Deferred[None]) -> None:
+        """
+        Have EXPUNGE wait for C{disk}.
+        """
+        assert session._conversation is not None
+
+        async def slow(*args: Any, **facts: Any) -> None:
+            await disk
+
+        selected = session._conversation.session.mailbox
+        selected.view = Slow(selected.view, slow)  # type: ignore[assignment]
+
     def test_revoked(self) -> None:
         """
         Whose login is revoked gets BYE, in the middle of a message too.
@@ -325,14 +404,7 @@ class EndTests(ImapServerCase):
         A connection lost in the middle of a command is no bug.
         """
         session, transport = self.enter(b"x SELECT INBOX")
-        assert session._conversation is not None
-        disk: Deferred[None] = Deferred()
-
-        async def slow(*args: Any, **facts: Any) -> None:
-            await disk
-
-        selected = session._conversation.session.mailbox
-        selected.view = Slow(selected.view, slow)  # type: ignore[assignment]
+        self.make_slow(session, Deferred())
         transport.deliver(b"a EXPUNGE\r\n")
         transport.lose()
         self.assertFalse(session.is_busy)

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from tests.support.drive import now
 from tests.support.transports import MemoryTransport, ThrowAwayCertificates
-from twisted_mail_server.interfaces import IAccountMail, IAuthenticator, ILogin, IMailUser
+from twisted_mail_server.interfaces import IAccountMail, IAuthenticator, ILogin, IMailStore, IMailUser
 from twisted_mail_server.model.accounts import Account, AccountId, PlainSecret
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.errors import AuthenticationFailed
@@ -82,7 +82,7 @@ class Passwords:
     An authenticator with a password for each name.
     """
 
-    def __init__(self, store: MemoryStore, passwords: dict[str, bytes]) -> None:
+    def __init__(self, store: IMailStore, passwords: dict[str, bytes]) -> None:
         self._store = store
         self._passwords = passwords
         self.logins: list[Login] = []
@@ -285,11 +285,17 @@ class ImapTestCase(SynchronousTestCase):
         """
         self.clock = Clock()
         self.clock.advance(NOW)
-        self.store = MemoryStore(self.clock, counting())
+        self.store = self.make_store()
         self.passwords = Passwords(self.store, {"fred": b"secret", "mary": b"lamb"})
         self.mail = now(self.store.open(account_id_of("fred")))
         self.settings = self.make_settings()
         self.lines: dict[str, Line] = {}
+
+    def make_store(self) -> IMailStore:
+        """
+        An empty store.
+        """
+        return MemoryStore(self.clock, counting())
 
     def make_settings(self, **changes: Any) -> Settings:
         """

@@ -17,8 +17,8 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -40,6 +40,8 @@ class _Ear(DatagramProtocol):
     """
     Where others' notices arrive.
     """
+
+    noisy = False
 
     def __init__(self, heard: Callable[[bytes], None]) -> None:
         self._heard = heard
@@ -100,7 +102,7 @@ class Peers:
         if port is None:
             return
         self._remove(self._name)
-        await self._stop(port)
+        await maybeDeferred(port.stopListening)
         self._close_descriptor()
 
     def publish(self, topic: str, text: str) -> None:
@@ -153,7 +155,7 @@ class Peers:
                 _log.warn("notice to {peer} was lost: {problem}", peer=name, problem=str(problem))
 
     def _remove(self, name: str) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(os.path.join(self._directory, name))
 
     def _short_prefix(self) -> str:
@@ -169,11 +171,6 @@ class Peers:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-    async def _stop(self, port: IListeningPort) -> None:
-        stopping = port.stopListening()
-        if stopping is not None:
-            await stopping
 
     # --- Hearing --------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from twisted_mail_server.interfaces import IAuthenticator, ILogin
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account, PlainSecret
 from twisted_mail_server.model.errors import AuthenticationFailed, MailError, Throttled
+from twisted_mail_server.protocols.sasl.registry import known
 
 _log = Logger()
 
@@ -76,8 +77,8 @@ class Authenticator:
         """
         if not is_private:
             return ()
-        known = self._portal.listCredentialsInterfaces()
-        return tuple(name for kind, names in MECHANISMS if kind in known for name in names)
+        checked = self._portal.listCredentialsInterfaces()
+        return known(name for kind, names in MECHANISMS if kind in checked for name in names)
 
     async def login(self, secret: PlainSecret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> Login:
         """

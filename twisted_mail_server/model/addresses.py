@@ -72,7 +72,7 @@ def parse_local_part(text: str) -> str:
 
     @raise SyntaxProblem: it is none.
     """
-    if len(text.encode()) > limits.LOCAL_PART + 2 * text.startswith('"'):
+    if len(text.encode("utf-8", "surrogatepass")) > limits.LOCAL_PART + 2 * text.startswith('"'):
         raise SyntaxProblem(f"A local part has at most {limits.LOCAL_PART} octets.")
     if _DOT_STRING.fullmatch(text):
         return text

@@ -20,6 +20,7 @@ The one tree of expected failures, and what each says to a peer.
         +-- InUse              a mailbox or maildrop is locked by another session
         +-- Throttled          too much, too fast
         +-- MessageGone        expunged meanwhile by another session
+        +-- DnsFailure         no answer from the domain name system, neither yes nor no
 
 C{public} is what the peer may read; the cause stays in the log.
 """
@@ -283,3 +284,11 @@ class MessageGone(Trouble):
     """
 
     imap_code = "EXPUNGEISSUED"
+
+
+class DnsFailure(Trouble):
+    """
+    The domain name system gave no answer: neither records, nor that there are none (RFC 3463 section 3.5, X.4.3).
+    """
+
+    code, enhanced = 451, "4.4.3"

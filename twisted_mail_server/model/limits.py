@@ -21,8 +21,6 @@ CONNECTIONS_PER_ADDRESS = 50
 CONNECTIONS = 2000
 #: Below this much free disk new mail waits (452) so that what is promised can still be kept.
 MIN_FREE_BYTES = 100 * MIB
-#: Small contents in one account's database before a checkpoint moves them to files without waiting for quiet.
-CHECKPOINT_INLINE = 64 * MIB
 
 # The settings file.
 
@@ -184,7 +182,7 @@ NEWS_CHECK = 30
 # Logins.
 
 #: Argon2 work waiting for a thread; more is refused for the moment (each needs 19 MiB).
-HASHES_WAITING = 64
+HASHES_WAITING = 1024
 #: Octets of a login name: an address, at its longest.
 LOGIN_NAME = LOCAL_PART + 1 + DOMAIN
 #: Octets of a password that is looked at.
@@ -228,3 +226,31 @@ DISK_PAUSE_LONGEST = 0.01
 STAGED_PIECE = 64 * KIB
 #: Octets of staged content that wait for the disk before the sender waits too.
 STAGED_PENDING = 256 * KIB
+
+# Names.
+
+#: What a resolver may send in a datagram: what passes everywhere without fragments (the DNS flag day of 2020; RFC 9715).
+DNS_PAYLOAD = 1232
+#: Octets of a datagram that are taken, should it send more.
+DNS_DATAGRAM = 4096
+#: Labels of a name: as many as 255 octets hold, and no more pointers either.
+DNS_LABELS = 127
+#: Records of one answer: real ones have a few dozen, and each costs time.
+DNS_RECORDS = 1000
+#: Aliases on the way to a canonical name; resolvers themselves give up between 8 and 16.
+DNS_ALIASES = 10
+#: Resolvers that are asked in turn; the system's own library asks three.
+DNS_RESOLVERS = 8
+#: Seconds for one answer, whatever has to be tried for it.
+DNS_TIMEOUT = 10
+#: Seconds for which a resolver that was silent is asked after the others.
+DNS_RESOLVER_REST = 30
+#: Queries on their way at a time: each costs a descriptor; more wait.
+DNS_IN_FLIGHT = 500
+#: Answers that are kept, and octets of one that is: what a hostile zone can fill.
+DNS_KEPT = 10_000
+DNS_KEPT_ANSWER = 8 * KIB
+#: Seconds for which answers are kept at most: records, a definite "no", and that there was no answer.
+DNS_KEPT_POSITIVE = 300
+DNS_KEPT_NEGATIVE = 60
+DNS_KEPT_FAILURE = 5

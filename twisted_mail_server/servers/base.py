@@ -14,143 +14,39 @@ Whatever a coroutine waits for is cancelled when the connection is lost, unless 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Coroutine
-from enum import Enum
 from typing import Any
-from typing import Protocol as Shape
 
-from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
-    IAddress,
     IDelayedCall,
     IHalfCloseableProtocol,
     IHandshakeListener,
     INegotiated,
     IPushProducer,
-    IReactorTime,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..interfaces import ITlsCertificates
 from ..model import limits
+from .terms import Ending, Terms, TlsFacts, TlsUse, Transport, address_text, is_loopback, network_of
+
+__all__ = [
+    "Ending",
+    "Session",
+    "SessionFactory",
+    "Terms",
+    "TlsFacts",
+    "TlsUse",
+    "Transport",
+    "address_text",
+    "is_loopback",
+    "network_of",
+]
 
 log = Logger()
-
-
-class TlsUse(Enum):
-    """
-    How a listener uses TLS.
-    """
-
-    OFF = "off"
-    STARTTLS = "starttls"
-    IMPLICIT = "implicit"
-
-
-class Ending(Enum):
-    """
-    Why a session ends, if its client did not end it.
-    """
-
-    #: The server stops or restarts.
-    DRAINED = "drained"
-    #: The account was removed or disabled, or its password changed.
-    REVOKED = "revoked"
-    #: The client was silent for too long.
-    TIMED_OUT = "timed out"
-    #: A fault of ours.
-    FAILED = "failed"
-    #: There are too many connections, of this address or in all.
-    CROWDED = "crowded"
-    #: The client did what no client may do, and was told.
-    EXPELLED = "expelled"
-
-
-@frozen
-class Terms:
-    """
-    What every listener is given, whatever it speaks.
-    """
-
-    #: The name of the service, for logs: C{smtp}, C{submission}, C{imap}, C{pop3}.
-    service: str
-    #: What the server calls itself.
-    hostname: str
-    clock: IReactorTime
-    #: C{random(count)} gives so many random octets.
-    random: Callable[[int], bytes]
-    #: Needed unless C{tls_use} is C{OFF}.
-    tls: ITlsCertificates | None = None
-    tls_use: TlsUse = TlsUse.OFF
-    #: Whether passwords may travel without TLS, on loopback.
-    allow_plaintext: bool = False
-    connections: int = limits.CONNECTIONS
-    connections_per_address: int = limits.CONNECTIONS_PER_ADDRESS
-
-
-@frozen
-class TlsFacts:
-    """
-    What a finished handshake agreed on.
-    """
-
-    version: str
-    cipher: str
-
-    def __str__(self) -> str:
-        return f"{self.version} {self.cipher}"
-
-
-class Transport(Shape):
-    """
-    What a session uses of its transport: TCP, Unix or in memory.
-    """
-
-    def write(self, data: bytes) -> None: ...
-    def loseConnection(self) -> None: ...
-    def abortConnection(self) -> None: ...
-    def getPeer(self) -> IAddress: ...
-    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...
-    def unregisterProducer(self) -> None: ...
-    def pauseProducing(self) -> None: ...
-    def resumeProducing(self) -> None: ...
-    def startTLS(self, contextFactory: object) -> None: ...
-    def setTcpNoDelay(self, enabled: bool) -> None: ...
-    def setTcpKeepAlive(self, enabled: bool) -> None: ...
-    def getHandle(self) -> Any: ...
-
-
-def address_text(address: object) -> str:
-    """
-    A peer's IP address; IPv4 in its own form even if it came through IPv6, no scope; empty for a Unix socket.
-    """
-    host = getattr(address, "host", None)
-    if not isinstance(host, str):
-        return ""
-    try:
-        parsed = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""
-    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
-
-
-def is_loopback(peer: str) -> bool:
-    """
-    Whether an address, as L{address_text} writes it, is on this machine; a Unix socket is.
-    """
-    return not peer or ipaddress.ip_address(peer).is_loopback
-
-
-def network_of(peer: str) -> str:
-    """
-    Whose connections are counted together: an IPv4 address, or the 64 bits that one IPv6 customer has at least.
-    """
-    return str(ipaddress.IPv6Network((peer, 64), strict=False)) if ":" in peer else peer
 
 
 @implementer(IPushProducer, IHandshakeListener, IHalfCloseableProtocol)
@@ -315,19 +211,19 @@ class Session(Protocol):
         """
         Send, and wait while more than L{limits.PENDING_OUTPUT} is queued.
 
-        @raise CancelledError: the connection is lost.
+        @raise CancelledError: the connection is lost, or goodbye was said.
         """
         self.send(data)
-        if self.is_lost or self._unsent > limits.PENDING_OUTPUT:
+        if self.is_closing or self._unsent > limits.PENDING_OUTPUT:
             await self.drained()
 
     async def drained(self) -> None:
         """
         Wait until the transport took what was queued.
 
-        @raise CancelledError: the connection is lost.
+        @raise CancelledError: the connection is lost, or goodbye was said.
         """
-        if self.is_lost:
+        if self.is_closing:
             raise CancelledError
         if self._output_paused:
             assert self._sent_all is None
@@ -350,8 +246,10 @@ class Session(Protocol):
 
     def set_deadline(self, seconds: float | None) -> None:
         """
-        End the session so many seconds from now, active or not; C{None} takes that back.
+        End the session so many seconds from now, active or not; C{None} takes that back.  Once it closes, that has its own.
         """
+        if self.is_closing:
+            return
         self._deadline = None if seconds is None else self.factory.terms.clock.seconds() + seconds
         self._arm()
 

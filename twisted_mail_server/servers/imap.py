@@ -51,6 +51,7 @@ class ImapSession(Session):
         self._bell: Deferred[None] | None = None
         self._is_rung = False
         self._heard_at = 0.0
+        self._is_input_over = False
 
     # What Session asks for.
 
@@ -93,6 +94,14 @@ class ImapSession(Session):
         Go on in private: the client asks anew what there is.
         """
         self.set_deadline(limits.LOGIN_TIMEOUT)
+
+    def input_over(self) -> None:
+        """
+        What was sent before is done and answered; a command that waits for more waits in vain.
+        """
+        self._is_input_over = True
+        if not self.is_busy or self._bell is not None:
+            self.close()
 
     def may_leave(self) -> bool:
         """
@@ -150,6 +159,11 @@ class ImapSession(Session):
         self._bell = Deferred()
         self._watch(self._heard_at + self.idle_timeout - self.factory.terms.clock.seconds())
         self.check_input()
+        if self.ending is not None:
+            # It was decided while this command could not be left yet.
+            self.leave(self.ending)
+        if self._is_input_over:
+            self.close()
         return self._bell
 
     def ring(self) -> None:
@@ -194,7 +208,7 @@ class ImapSession(Session):
     async def _converse(self, conversation: Conversation) -> None:
         self._is_rung = False
         await conversation.run()
-        if conversation.is_over:
+        if conversation.is_over or self._is_input_over:
             self.close()
 
     def _wake(self) -> None:

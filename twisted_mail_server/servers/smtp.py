@@ -203,12 +203,8 @@ class SmtpSession(Session):
             self.set_deadline(limits.SMTP_DATA_TOTAL)
 
     async def _content(self, event: Content) -> None:
-        transaction = self._transaction
-        if transaction is None:
-            # An earlier piece was refused.
-            return
         try:
-            waiting = transaction.write(event.data)
+            waiting = self._open_transaction().write(event.data)
             if waiting is not None:
                 await waiting
         except MailError as problem:
@@ -279,13 +275,12 @@ class SmtpSession(Session):
         return self._transaction
 
     async def _abandon(self) -> None:
-        transaction, self._transaction = self._transaction, None
-        if transaction is not None:
-            was_shielded, self.is_shielded = self.is_shielded, True
-            try:
-                await transaction.abandon()
-            finally:
-                self.is_shielded = was_shielded
+        transaction, self._transaction = self._open_transaction(), None
+        was_shielded, self.is_shielded = self.is_shielded, True
+        try:
+            await transaction.abandon()
+        finally:
+            self.is_shielded = was_shielded
 
     def _abandon_failed(self, failure: Failure) -> None:
         log.failure("a transaction of {peer} could not be abandoned", failure, peer=self.peer, session=self.session_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from twisted_mail_server.interfaces import ITransaction
 from twisted_mail_server.model.changes import MailboxStatus
@@ -30,8 +30,9 @@ def status_of(row: Sequence[Any]) -> MailboxStatus:
     """
     From a row of L{STATUS}.
     """
-    *counted, special_use = row
-    return MailboxStatus(*counted, None if special_use is None else SpecialUse(special_use))
+    *_, special_use = row
+    status = MailboxStatus(*row)
+    return status if special_use is None else evolve(status, special_use=SpecialUse(special_use))
 
 
 @frozen

@@ -533,6 +533,12 @@ class MemoryAccount:
         """
         return 0
 
+    async def problems(self) -> list[str]:
+        """
+        There is nothing that could be broken.
+        """
+        return []
+
     def copy(self, source: _Mailbox, uids: Sequence[int], target_name: str, *, is_move: bool) -> CopyResult:
         """
         Copy or move messages between two mailboxes, or within one.

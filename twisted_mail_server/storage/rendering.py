@@ -22,15 +22,16 @@ class Shape:
     """
 
     content: int
+    content_id: bytes
     rendered: Rendered = field(repr=False)
     header: bytes = field(repr=False)
 
 
-def shape_of(content: int, octets: bytes) -> Shape:
+def shape_of(content: int, content_id: bytes, octets: bytes) -> Shape:
     """
     Find it out.
     """
-    return Shape(content, render(octets), octets[: header_end(octets)])
+    return Shape(content, content_id, render(octets), octets[: header_end(octets)])
 
 
 @frozen
@@ -43,12 +44,17 @@ class Keep:
 
     def __call__(self, transaction: ITransaction) -> None:
         """
-        Contents that went away meanwhile are passed over.
+        Contents that went away meanwhile are passed over; row ids are given again, content ids are not.
         """
         transaction.execute_many(
-            "REPLACE INTO rendered SELECT id, ?, ? FROM content WHERE id = ?",
+            "REPLACE INTO rendered SELECT id, ?, ? FROM content WHERE id = ? AND content_id = ?",
             [
-                (pack(shape.rendered), shape.header if len(shape.header) <= limits.HEADER_KEPT else None, shape.content)
+                (
+                    pack(shape.rendered),
+                    shape.header if len(shape.header) <= limits.HEADER_KEPT else None,
+                    shape.content,
+                    shape.content_id,
+                )
                 for shape in self.shapes
             ],
         )

@@ -13,14 +13,14 @@ from zope.interface import implementer
 from twisted_mail_server.interfaces import IMailboxView
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.changes import CopyResult, FlagResult, MailboxSnapshot, MessageRow
-from twisted_mail_server.model.errors import MessageGone
+from twisted_mail_server.model.errors import MessageGone, NoSuchAccount
 from twisted_mail_server.protocols.imap.rendering import unpack
 from twisted_mail_server.storage import changes
 from twisted_mail_server.storage.contents import Content, Location
 from twisted_mail_server.storage.editing import ChangeFlags, Copy, Expunge
+from twisted_mail_server.storage.messages import MessageFiles
 from twisted_mail_server.storage.rendering import Keep, Shape, shape_of
 from twisted_mail_server.storage.selecting import plan
-from twisted_mail_server.storage.snapshots import position
 from twisted_mail_server.storage.views import SessionView
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ class LiveMailbox:
         """
         if self.is_deleted:
             return
+        try:
+            await self._refresh()
+        except NoSuchAccount:
+            self.is_deleted = True
+
+    async def _refresh(self) -> None:
         query = self._account.query
         state = await changes.read_state(query, self.mailbox_id)
         if state is not None and state.modseq <= self.snapshot.modseq:
@@ -143,6 +149,7 @@ class SqliteView(SessionView):
         """
         Remove messages for ever; durable on return; the UIDs removed.
         """
+        self._account.note_garbage()
         return await self._account.edit(Expunge(self.mailbox_id, uids, only_deleted, self._account.now))
 
     async def copy(self, uids: Sequence[int], target: str) -> CopyResult:
@@ -159,13 +166,8 @@ class SqliteView(SessionView):
 
         @raise NoSuchTarget: there is no such mailbox.
         """
+        self._account.note_garbage()
         return await self._account.edit(Copy(self.mailbox_id, uids, target, is_move=True, at=self._account.now))
-
-    def sees(self, uid: int) -> bool:
-        """
-        Whether the client still knows of that message.
-        """
-        return position(self.snapshot.uids, uid) >= 0
 
     async def _rows(self, table: str, columns: str, wanted: Sequence[int]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
@@ -186,15 +188,18 @@ class SqliteView(SessionView):
         """
         rows: dict[int, MessageRow] = {}
         missing: dict[int, int] = {}
+        unknown: set[int] = set()
         for row in found:
             uid, content, packed = row[0], row[6], row[7]
             shape = unpack(packed) if packed is not None else None
             block = row[8] if header else None
+            if shape is None:
+                unknown.add(content)
             if shape is None or (header and block is None):
                 missing[uid] = content
-            rows[uid] = MessageRow(*row[:6], shape if rendered else None, block)
+            rows[uid] = evolve(MessageRow(*row[:6]), rendered=shape if rendered else None, header=block)
         if missing:
-            fresh = await self._find_out(missing, {row[6] for row in found if row[7] is None})
+            fresh = await self._find_out(missing, unknown)
             for uid, content in missing.items():
                 shape_found = fresh.get(content)
                 if shape_found is None:
@@ -225,8 +230,9 @@ class SqliteView(SessionView):
                 await self._render(batch, octets, shapes)
                 batch, octets = [], 0
         await self._render(batch, octets, shapes)
-        kept = [shape for shape in shapes.values() if shape.content in unknown or len(shape.header) <= limits.HEADER_KEPT]
-        self._account.later("keep what was rendered", Keep(kept))
+        kept = [shape for shape in shapes.values() if shape.content in unknown]
+        if kept:
+            self._account.later("keep what was rendered", Keep(kept))
         return shapes
 
     async def _render(self, batch: list[Location], octets: int, shapes: dict[int, Shape]) -> None:
@@ -234,11 +240,11 @@ class SqliteView(SessionView):
         On the reactor what is small and in memory, else in a thread.
         """
         if octets <= limits.RENDERED_AT_ONCE and all(location.octets is not None for location in batch):
-            made = [shape_of(location.content, location.read_now(self._account.files)) for location in batch]
+            made = _render_all(self._account.files, batch)
         else:
             made = await self._account.disk.run(_render_all, self._account.files, batch)
         shapes.update((shape.content, shape) for shape in made)
 
 
-def _render_all(files: Any, batch: Sequence[Location]) -> list[Shape]:
-    return [shape_of(location.content, location.read_now(files)) for location in batch]
+def _render_all(files: MessageFiles, batch: Sequence[Location]) -> list[Shape]:
+    return [shape_of(location.content, location.content_id, location.read_now(files)) for location in batch]

@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 from twisted.logger import Logger
 
 from twisted_mail_server.model.changes import Changes, MailboxSnapshot
-from twisted_mail_server.storage.snapshots import NOTHING, differences, with_ghosts
+from twisted_mail_server.storage.snapshots import NOTHING, differences, position, with_ghosts
 
 _log = Logger()
 
@@ -122,6 +122,12 @@ class SessionView:
                 self._told()
             except Exception:  # noqa: BLE001 (another session's trouble is not that of whoever made the news)
                 _log.failure("a session failed to hear news of {mailbox}", mailbox=self.mailbox_id)
+
+    def sees(self, uid: int) -> bool:
+        """
+        Whether the client still knows of that message.
+        """
+        return position(self.snapshot.uids, uid) >= 0
 
     async def close(self) -> None:
         """

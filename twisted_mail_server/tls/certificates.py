@@ -117,6 +117,25 @@ def make_pair(names: Sequence[str], now: datetime) -> Pair:
     return Pair(certificate, (), key)
 
 
+def problems_of(pair: Pair, hostname: str, now: float) -> list[str]:
+    """
+    Why clients will not like a certificate, a sentence each.
+    """
+    problems = []
+    moment = datetime.fromtimestamp(now, UTC)
+    begin, end = pair.certificate.not_valid_before_utc, pair.certificate.not_valid_after_utc
+    if moment < begin:
+        problems.append(f"The certificate is valid from {begin:%Y-%m-%d} only.")
+    if moment > end:
+        problems.append(f"The certificate expired on {end:%Y-%m-%d}.")
+    elif moment > end - _RENEWED_BEFORE:
+        problems.append(f"The certificate expires on {end:%Y-%m-%d}.")
+    if not {hostname.lower(), "*." + hostname.lower().partition(".")[2]} & set(pair.names):
+        names = ", ".join(pair.names) or "no name"
+        problems.append(f"The certificate is for {names}, and hostname is {hostname}.")
+    return problems
+
+
 def certificate_pem(pair: Pair) -> bytes:
     """
     The certificate and its chain, as files hold them.

@@ -18,7 +18,7 @@ from twisted_mail_server.tls.certificates import Pair
 
 #: TLS 1.2: forward secrecy only.  CBC comes last, for old mail servers that would else fall back to no TLS at all.
 #: TLS 1.3 has its own, all good.
-_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!aNULL:!eNULL:!MD5:!DSS"
+_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!MD5:!DSS"
 _OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
 #: Sessions are resumed for this server only.
 _SESSION_ID = b"twisted-mail-server"
@@ -68,7 +68,7 @@ class _Table:
 
 
 @implementer(IOpenSSLServerConnectionCreator, ITlsCertificates)
-@define(eq=False)
+@define(eq=False, init=False)
 class ServerContexts:
     """
     Makes the server's TLS connections.  The first pair is for clients that name nobody, or somebody we do not know.

@@ -477,12 +477,14 @@ class SeenTests(SynchronousTestCase):
 
     def test_told(self) -> None:
         """
-        The session hears which flags its client was told of.
+        The session hears which flags its client was told of, and of no others.
         """
-        _, view = mailbox(PLAIN)
-        told: list[Reflagged] = []
-        now(fetching.run(plan(b"BODY[]"), view, [(1, 1)], Wire().write, set_seen=True, told=told.extend))
-        self.assertEqual([(1, SEEN)], [(each.uid, each.mask) for each in told])
+        for asked in (b"BODY[]", b"BODY[HEADER]"):
+            _, inner = mailbox(PLAIN, PLAIN)
+            told: list[Reflagged] = []
+            view = bad(inner, gone=frozenset([1]), rowless=frozenset([1]))
+            now(fetching.run(plan(asked), view, numbered(view), Wire().write, set_seen=True, told=told.extend))
+            self.assertEqual([(2, SEEN)], [(each.uid, each.mask) for each in told])
 
     def test_not_set(self) -> None:
         """

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from tests.support.drive import now
 from tests.support.imap import ImapTestCase
+from twisted_mail_server.model.changes import Reflagged
 from twisted_mail_server.model.errors import OutOfTurn
+from twisted_mail_server.model.flags import SEEN
+from twisted_mail_server.protocols.imap.session import flag_responses
 
 ONE = b"Subject: one\n\nBody.\n"
 
@@ -207,9 +210,9 @@ class NewsTests(ImapTestCase):
         self.select_both()
         self.plays(r"""
             C: a FETCH 1 BODY[TEXT]
-            S: * 1 FETCH (FLAGS (\Seen) BODY[TEXT] {7}
+            S: * 1 FETCH (BODY[TEXT] {7}
             S: Body.
-            S: )
+            S:  FLAGS (\Seen))
             S: a OK ...
             C2: b NOOP
             S2: * 1 FETCH (FLAGS (\Seen))
@@ -305,6 +308,24 @@ class NewsTests(ImapTestCase):
         """)
 
 
+class WritingTests(ImapTestCase):
+    """
+    Flags in FETCH responses.
+    """
+
+    def test_unknown_message(self) -> None:
+        """
+        A message that the client has no number for is not told of.
+        """
+        self.add(ONE)
+        self.line().receive(b"s SELECT INBOX\r\n")
+        selected = self.line().conversation.session.mailbox
+        changed = [Reflagged(1, SEEN, 9), Reflagged(2, SEEN, 9)]
+        self.assertEqual(
+            b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))\r\n", flag_responses(selected, changed, with_uid=True)
+        )
+
+
 class StateTests(ImapTestCase):
     """
     What a session has, and has not.
@@ -319,6 +340,8 @@ class StateTests(ImapTestCase):
         session = self.line().conversation.session
         self.assertRaises(OutOfTurn, lambda: session.account)
         self.assertRaises(OutOfTurn, lambda: session.mailbox)
+        now(session.breathe())
+        self.assertEqual(1, self.line().breaths)
         now(session.news())
 
     def test_close(self) -> None:

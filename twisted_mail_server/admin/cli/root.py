@@ -13,13 +13,14 @@ import click
 from twisted_mail_server import __version__
 from twisted_mail_server.admin.cli.account import account
 from twisted_mail_server.admin.cli.check import check
+from twisted_mail_server.admin.cli.domain import domain
 from twisted_mail_server.admin.cli.queue import queue
 from twisted_mail_server.admin.cli.state import Run, State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import printable
 from twisted_mail_server.model.errors import MailError
 
 #: Everything that can be said to C{mailctl}, in the order in which it is listed.
-COMMANDS: tuple[click.Command, ...] = (account, queue, check)
+COMMANDS: tuple[click.Command, ...] = (account, domain, queue, check)
 
 _FAILED, _MISUSED = 1, 2
 
@@ -51,14 +52,10 @@ class Root(click.Group):
             return _complain(problem.format_message(), problem.exit_code)
         except MailError as problem:
             return _complain(problem.public, _FAILED)
-        except BrokenPipeError:
-            # Whoever read has read enough; nothing more can be said, the interpreter's own flush included.
-            sys.stdout = None
-            return _FAILED
         except OSError as problem:
             return _complain(f"{problem.filename or 'the system'}: {problem.strerror or problem}", _FAILED)
         except (click.Abort, KeyboardInterrupt):
-            return _complain("given up, nothing was done.", _FAILED)
+            return _complain("given up.", _FAILED)
         return result if isinstance(result, int) else 0
 
 

@@ -4,6 +4,9 @@
 CREATE TABLE account (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
+    -- The first address, which is the login name: here too, for one look finds all.
+    local TEXT NOT NULL,
+    domain TEXT NOT NULL,
     created INTEGER NOT NULL,
     is_disabled INTEGER NOT NULL DEFAULT 0,
     -- A PHC string; the keys of SCRAM as RFC 5803 writes them, without the scheme.
@@ -12,17 +15,16 @@ CREATE TABLE account (
     scram_sha_1 TEXT
 ) STRICT;
 
--- The address at position 0 is the login name.
+-- Every address of every account; the key is its case-folded form.
 CREATE TABLE address (
     key TEXT PRIMARY KEY,
     account INTEGER NOT NULL REFERENCES account (number) ON DELETE CASCADE,
-    position INTEGER NOT NULL,
     local TEXT NOT NULL,
-    domain TEXT NOT NULL,
-    UNIQUE (account, position)
+    domain TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX address_by_domain ON address (domain);
+CREATE INDEX address_by_account ON address (account);
 
 -- Accounts whose sessions must end, in order.
 CREATE TABLE change (

@@ -387,32 +387,35 @@ class _Fetch:
             self._recent,
             self._flags,
         )
-        changed = await self._see(batch) if self._set_seen else set()
+        changed = await self._see(batch) if self._set_seen else {}
         if self._needs:
             await self._gather(batch)
         extra = self._changed_flags(batch, changed) if self._tells_flags else None
         if self._opens:
-            await self._answer_opened(batch, extra)
+            await self._answer_opened(batch, extra, changed)
         elif batch.uids:
             await self._answer_columns(batch, extra)
+            self._tell([changed[uid] for uid in batch.uids if uid in changed])
 
-    async def _see(self, batch: Batch) -> set[int]:
+    async def _see(self, batch: Batch) -> Mapping[int, Reflagged]:
         """
-        Set C{\\Seen}; the UIDs that had it not.
+        Set C{\\Seen}; the messages that had it not, by UID.
         """
         unseen = [uid for uid, mask in zip(batch.uids, batch.masks, strict=True) if not mask & SEEN]
         if not unseen:
-            return set()
+            return {}
         try:
             result = await self._view.change_flags(unseen, "+", ("\\Seen",))
         except Trouble:
             # On a full disk mail can still be read.
-            return set()
-        now = {each.uid: each.mask for each in result.now}
-        batch.masks = [now.get(uid, mask) for uid, mask in zip(batch.uids, batch.masks, strict=True)]
+            return {}
+        now = {each.uid: each for each in result.now}
+        batch.masks = [now[uid].mask if uid in now else mask for uid, mask in zip(batch.uids, batch.masks, strict=True)]
+        return now
+
+    def _tell(self, changed: Iterable[Reflagged]) -> None:
         if self._told is not None:
-            self._told(result.now)
-        return set(now)
+            self._told(changed)
 
     async def _gather(self, batch: Batch) -> None:
         """
@@ -429,7 +432,7 @@ class _Fetch:
         batch.masks = [batch.masks[index] for index in kept]
         batch.uids = [batch.uids[index] for index in kept]
 
-    def _changed_flags(self, batch: Batch, changed: set[int]) -> list[bytes]:
+    def _changed_flags(self, batch: Batch, changed: Mapping[int, Reflagged]) -> list[bytes]:
         """
         For each message, what says that its flags changed: mostly nothing.
         """
@@ -449,7 +452,7 @@ class _Fetch:
             columns.append(extra)
         await self._write(b"".join(map(line.__mod__, zip(batch.positions, *columns, strict=True))))
 
-    async def _answer_opened(self, batch: Batch, extra: list[bytes] | None) -> None:
+    async def _answer_opened(self, batch: Batch, extra: list[bytes] | None, changed: Mapping[int, Reflagged]) -> None:
         """
         The lines of a batch, one message opened after the other.
         """
@@ -467,6 +470,8 @@ class _Fetch:
                 await self._answer_one(content, batch.positions[index], values, header or b"", more)
             finally:
                 content.close()
+            if uid in changed:
+                self._tell((changed[uid],))
 
     async def _answer_one(
         self, content: IContent, position: int, values: Sequence[object], header: bytes, more: bytes

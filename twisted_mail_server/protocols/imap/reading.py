@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable
 from attrs import define
 
 from ...model import limits
-from ...model.errors import SyntaxProblem, TooLong
+from ...model.errors import PeerError, SyntaxProblem, TooLong
 
 # literal = "{" number "}" CRLF *CHAR8
 # literal = "{" number ["+"] "}" CRLF *CHAR8        ; RFC 7888 section 8
 _ANNOUNCED = re.compile(rb"\{(?P<size>[0-9]{1,19})(?P<plus>\+?)\}\Z")
+#: Octets of a refused line that are kept, so that it can be answered with its tag.
+_BEGINNING = 300
 
 
 class Ended(Exception):
@@ -51,7 +53,7 @@ class Incoming:
     @param ask: asks for a literal.
     """
 
-    __slots__ = ("_ask", "_buffer", "_scanned", "_wait", "literal", "may_skip")
+    __slots__ = ("_ask", "_buffer", "_scanned", "_wait", "literal", "may_skip", "refused")
 
     def __init__(self, wait: Callable[[], Awaitable[None]], ask: Callable[[], None]) -> None:
         self._wait = wait
@@ -60,6 +62,8 @@ class Incoming:
         self._scanned = 0
         #: What the last line announced, until the line behind it is read.
         self.literal: Literal | None = None
+        #: How the last line that was refused began.
+        self.refused = b""
         #: Octets of refused literals that are taken and thrown away before the connection is ended instead.
         self.may_skip = limits.UNAUTHENTICATED_BYTES
 
@@ -99,6 +103,7 @@ class Incoming:
         while (end := self._buffer.find(b"\n", self._scanned)) < 0:
             self._scanned = len(self._buffer)
             if self._scanned > limit + 1:
+                self.refused = bytes(self._buffer[:_BEGINNING])
                 await self._skip_line()
                 raise TooLong(f"A line has at most {limit} octets.")
             await self._wait()
@@ -106,9 +111,11 @@ class Incoming:
         del self._buffer[: end + 1]
         self._scanned = 0
         if not line.endswith(b"\r"):
+            self.refused = line[:_BEGINNING]
             self._announce(line)
             raise SyntaxProblem("A line ends in CRLF.")
         if end > limit + 1:
+            self.refused = line[:_BEGINNING]
             self._announce(line[:-1])
             raise TooLong(f"A line has at most {limit} octets.")
         return line[:-1]
@@ -116,11 +123,11 @@ class Incoming:
     async def _skip_line(self) -> None:
         tail = b""
         while (end := self._buffer.find(b"\n", self._scanned)) < 0:
-            tail = bytes(self._buffer[-32:])
+            tail = (tail + self._buffer[-32:])[-32:]
             self._spend(len(self._buffer))
             self.discard()
             await self._wait()
-        tail += bytes(self._buffer[:end])
+        tail += self._buffer[:end]
         del self._buffer[: end + 1]
         self._scanned = 0
         self._announce(tail[-32:].removesuffix(b"\r"))
@@ -191,10 +198,9 @@ class Incoming:
                 await self.piece()
             try:
                 await self.text(limits.IMAP_COMMAND_LINE)
-            except TooLong:
-                continue
-            except SyntaxProblem:
-                continue
+            except PeerError:
+                # It is thrown away all the same, and what it announces is known.
+                pass
         self.literal = None
 
     def _spend(self, size: int) -> None:

@@ -28,7 +28,7 @@ Pause = Callable[[], Awaitable[None]]
 #: Work that is done without a pause: looking at that many array elements takes some milliseconds.
 _STRETCH = 100_000
 #: What looking at a row, a header, and a thousand characters of text costs in the same coin.
-_ROW, _HEADER, _THOUSAND = 10, 200, 40
+_ROW, _HEADER, _THOUSAND = 10, 200, 100
 #: Text of a message that is kept while several keys look at it.
 _KEPT = 1 * limits.MIB
 

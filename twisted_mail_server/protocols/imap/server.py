@@ -107,7 +107,11 @@ class Conversation:
         tag = b"*"
         command: Command | None = None
         try:
-            line = await incoming.text(limits.IMAP_COMMAND_LINE)
+            try:
+                line = await incoming.text(limits.IMAP_COMMAND_LINE)
+            except PeerError:
+                tag = _read_tag(incoming.refused)
+                raise
             tag = _read_tag(line)
             command = self._command(line[len(tag) :])
             outcome = await self._perform(command, await self._collect(line, len(tag), command))
@@ -180,8 +184,6 @@ class Conversation:
             defers = command is None or command.defers_expunge
             try:
                 await session.news(defers_expunge=defers)
-            except LiteralBroken:
-                raise
             except MailError:
                 # What was done is done, and is answered; the news is told another time.
                 pass

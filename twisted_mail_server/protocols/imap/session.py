@@ -306,12 +306,18 @@ class Session:
         Send what was put.
         """
         if self._out:
-            octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-            self._out.clear()
-            self._out_size = 0
-            waiting = self.driver.write(octets)
+            waiting = self.driver.write(self.take_output())
             if waiting is not None:
                 await waiting
+
+    def take_output(self) -> bytes:
+        """
+        What was put and is not sent yet: whoever takes it sends it.
+        """
+        octets = b"".join(self._out)
+        self._out.clear()
+        self._out_size = 0
+        return octets
 
     def _ask(self) -> None:
         self.put(b"+ Go ahead.\r\n")

@@ -5,6 +5,7 @@ The words a SASL mechanism is written in (RFC 4422 section 3).
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from attrs import field, frozen
 
 from ...model.accounts import PlainSecret
 from ...model.errors import SyntaxProblem
+
+# base64 = base64-terminal / ( 1*(4base64-char) [base64-terminal] ) ; RFC 4954 section 8
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 @frozen
@@ -84,10 +88,9 @@ def decode_base64(text: bytes) -> bytes:
 
     @raise SyntaxProblem: it is not base64.
     """
-    try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error:
-        raise SyntaxProblem("That is not base64.") from None
+    if not _BASE64.fullmatch(text):
+        raise SyntaxProblem("That is not base64.")
+    return binascii.a2b_base64(text)
 
 
 def decode_initial_response(text: bytes) -> bytes:

@@ -16,7 +16,7 @@ from ..buffers import LineBuffer
 from ..sasl.vocabulary import ServerExchange
 from . import replies
 from .events import Event
-from .states import MOVES, State
+from .states import Moves, State
 
 
 @frozen
@@ -53,6 +53,8 @@ class Conversation:
     #: Whether it said EHLO, not HELO.
     is_extended: bool = field(default=False, init=False)
     is_authenticated: bool = field(default=False, init=False)
+    #: Whether goodbye was said because the client went too far.
+    is_expelled: bool = field(default=False, init=False)
     #: Transactions begun.
     transactions: int = field(default=0, init=False)
     #: Recipients of this transaction: taken, and asked for.
@@ -66,8 +68,9 @@ class Conversation:
     mechanism: str = field(default="", init=False)
     #: What was received and not yet used.
     input: LineBuffer = field(factory=LineBuffer, init=False)
-    #: The commands there are, for HELP.
+    #: The commands there are, for HELP, and what may follow what.
     commands: tuple[str, ...] = field(default=(), init=False)
+    moves: Moves = field(factory=dict, init=False)
     #: The event that waits for an answer, and the command it came from.
     asked: Event | None = field(default=None, init=False)
     asking: str = field(default="", init=False)
@@ -90,18 +93,13 @@ class Conversation:
 
     def say(self, reply: Reply) -> None:
         """
-        Add a reply; 221 and 421 end the session.
+        Add a reply; after 221 and 421 nothing more is read.
         """
         self.said.append(reply.encode())
         if reply.ends_session:
-            self.close()
-
-    def close(self) -> None:
-        """
-        Nothing more is read.
-        """
-        self.state = State.CLOSED
-        self.input.discard()
+            self.state = State.CLOSED
+            self.is_expelled = reply.code == 421
+            self.input.discard()
 
     def take_output(self) -> bytes:
         """
@@ -128,7 +126,7 @@ class Conversation:
         """
         Go where an accepted command leads.
         """
-        self.state = MOVES[self.state][command]
+        self.state = self.moves[self.state][command]
 
     def forget_transaction(self) -> None:
         """

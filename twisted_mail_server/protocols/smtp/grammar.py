@@ -58,14 +58,14 @@ def parse_reverse_path(mailbox: str) -> Address | None:
     return _parse_mailbox(mailbox) if mailbox else None
 
 
-def parse_forward_path(mailbox: str, hostname: str) -> Address:
+def parse_forward_path(mailbox: str) -> Address:
     """
-    Whom a message is for.  C{<Postmaster>} stands for the postmaster of this server (RFC 5321 section 4.1.1.3).
+    Whom a message is for.  C{<Postmaster>} is the one address that has no domain (RFC 5321 section 4.1.1.3).
 
     @raise SyntaxProblem: not an address.
     """
     if mailbox.lower() == "postmaster":
-        return Address("postmaster", hostname.lower())
+        return Address("postmaster", "")
     return _parse_mailbox(mailbox)
 
 

@@ -5,6 +5,7 @@ Every ESMTP extension we offer, on one page, and the commands that come of it.
 from __future__ import annotations
 
 from .extensions import auth, eightbit, enhancedcodes, pipelining, size, starttls
+from .states import BASE_MOVES, Moves
 from .verbs import Reader
 
 #: In the order EHLO lists them.
@@ -21,6 +22,15 @@ _ALL = (*Reader(EXTENSIONS).verbs(), *(verb for extension in EXTENSIONS for verb
 
 #: By what a client writes, in upper case.
 VERBS = {verb.name.encode("ascii"): verb for verb in _ALL}
+
+#: What may follow what, extensions included.
+MOVES: Moves = {
+    state: {
+        **moves,
+        **{verb.name: verb.moves[state] for extension in EXTENSIONS for verb in extension.verbs if state in verb.moves},
+    }
+    for state, moves in BASE_MOVES.items()
+}
 
 for _names in (
     [extension.keyword for extension in EXTENSIONS],

@@ -27,8 +27,8 @@ from .events import (
     RecipientAsked,
 )
 from .extensions.auth import respond
-from .registry import VERBS
-from .states import END_OF_CONTENT, MOVES, OUT_OF_TURN, State
+from .registry import MOVES, VERBS
+from .states import END_OF_CONTENT, OUT_OF_TURN, State
 from .vocabulary import Verb
 
 #: A command is printable ASCII; a tab is tolerated where a space may be.  Bare CR and LF are not (RFC 5321 section 2.3.8).
@@ -61,6 +61,7 @@ class ServerSide(Conversation):
 
     def __attrs_post_init__(self) -> None:
         self.commands = tuple(verb.name for verb in VERBS.values())
+        self.moves = MOVES
 
     def greet(self) -> None:
         """
@@ -81,8 +82,6 @@ class ServerSide(Conversation):
         """
         if self.state is State.CLOSED or self.state is State.TLS:
             return
-        if self.needs_login:
-            self._allowance -= len(data)
         self.input.receive(data)
 
     def next_event(self) -> Event | None:
@@ -101,7 +100,7 @@ class ServerSide(Conversation):
                     return event
                 continue
             try:
-                line = self.input.line(self._line_limit())
+                line = self._take_line()
             except TooLong as problem:
                 self._refuse_long_line(problem)
                 continue
@@ -202,10 +201,17 @@ class ServerSide(Conversation):
         self.say_error(content.problem)
         return None
 
-    def _line_limit(self) -> int:
+    def _take_line(self) -> bytes | None:
+        limit = limits.SMTP_COMMAND_LINE
         if self.state is State.SASL or self.input.peek(5).upper() == b"AUTH ":
-            return limits.SASL_LINE
-        return limits.SMTP_COMMAND_LINE
+            limit = limits.SASL_LINE
+        if not self.needs_login:
+            return self.input.line(limit)
+        unread = len(self.input)
+        try:
+            return self.input.line(limit)
+        finally:
+            self._allowance -= unread - len(self.input)
 
     def _refuse_long_line(self, problem: TooLong) -> None:
         if self.state is State.SASL:
@@ -226,7 +232,7 @@ class ServerSide(Conversation):
         return self._settle(self._obey(verb, rest.decode("ascii").strip()), verb.name)
 
     def _obey(self, verb: Verb, argument: str) -> Event | Reply | None:
-        is_in_turn = verb.name in MOVES[self.state]
+        is_in_turn = verb.name in self.moves[self.state]
         if verb.needs_login and self.needs_login and (is_in_turn or self.state is not State.START):
             return replies.LOGIN_FIRST if self.mechanisms or not self.offers_tls else replies.TLS_FIRST
         if not is_in_turn:

@@ -4,6 +4,7 @@ What may follow what (RFC 5321 section 4.1.4).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -36,9 +37,13 @@ END_OF_CONTENT = "."
 _S = State
 _TALKING = (State.START, State.READY, State.SENDER, State.RECIPIENTS)
 
-#: For each state, the commands that are in turn, and where a session stands once they are accepted.  A command refused
-#: leaves the state as it is; DATA and the end of content, refused, end the transaction.
-MOVES: dict[State, dict[str, State]] = {
+#: What may follow what.
+Moves = Mapping[State, Mapping[str, State]]
+
+#: For each state, the commands of RFC 5321 that are in turn, and where a session stands once they are accepted.  A command
+#: refused leaves the state as it is; DATA and the end of content, refused, end the transaction.  Extensions add theirs in
+#: the registry.
+BASE_MOVES: dict[State, dict[str, State]] = {
     **{
         state: {
             "HELO": _S.READY,
@@ -57,9 +62,9 @@ MOVES: dict[State, dict[str, State]] = {
     _S.TLS: {},
     _S.CLOSED: {},
 }
-MOVES[_S.READY] |= {"MAIL": _S.SENDER, "AUTH": _S.READY, "STARTTLS": _S.START}
-MOVES[_S.SENDER] |= {"RCPT": _S.RECIPIENTS}
-MOVES[_S.RECIPIENTS] |= {"RCPT": _S.RECIPIENTS, "DATA": _S.CONTENT}
+BASE_MOVES[_S.READY] |= {"MAIL": _S.SENDER}
+BASE_MOVES[_S.SENDER] |= {"RCPT": _S.RECIPIENTS}
+BASE_MOVES[_S.RECIPIENTS] |= {"RCPT": _S.RECIPIENTS, "DATA": _S.CONTENT}
 
 #: What is said to a command that is out of turn.
 OUT_OF_TURN: dict[State, str] = {

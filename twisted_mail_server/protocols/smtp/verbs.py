@@ -66,7 +66,7 @@ class Reader:
         mailbox, text = split_path(argument, "TO:")
         conversation.recipients_asked += 1
         try:
-            address = parse_forward_path(mailbox, conversation.policy.hostname)
+            address = parse_forward_path(mailbox)
         except SyntaxProblem as problem:
             return Reply(501, problem.public, "5.1.3")
         if conversation.recipients >= conversation.policy.recipients:

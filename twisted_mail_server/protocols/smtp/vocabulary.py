@@ -4,7 +4,7 @@ The words an ESMTP extension is written in (RFC 5321 section 2.2).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -12,12 +12,13 @@ from attrs import field, frozen
 from ...model.replies import Reply
 from .conversation import Conversation
 from .events import Event
+from .states import State
 
 
 @frozen
 class Verb:
     """
-    A command.  Its place in a session is in L{twisted_mail_server.protocols.smtp.states}.
+    A command.
     """
 
     name: str
@@ -27,6 +28,9 @@ class Verb:
     needs_login: bool = False
     #: Whether an argument is refused.
     is_bare: bool = False
+    #: For an extension's command: the states in which it is in turn, and where it leads once it is accepted.  The place of
+    #: those of RFC 5321 is in L{twisted_mail_server.protocols.smtp.states}.
+    moves: Mapping[State, State] = field(factory=dict)
 
 
 @frozen

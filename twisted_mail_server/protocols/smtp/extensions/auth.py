@@ -107,5 +107,5 @@ EXTENSION = Extension(
     rfc="RFC 4954",
     offer=offer_login,
     mail_parameters=(Parameter("AUTH", parse_auth),),
-    verbs=(Verb("AUTH", authenticate),),
+    verbs=(Verb("AUTH", authenticate, moves={State.READY: State.READY}),),
 )

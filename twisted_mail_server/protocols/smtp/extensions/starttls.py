@@ -7,6 +7,7 @@ from __future__ import annotations
 from ....model.replies import Reply
 from ..conversation import Conversation
 from ..events import Event, TlsAsked
+from ..states import State
 from ..vocabulary import Extension, Verb
 
 #: RFC 3207 section 4.
@@ -30,5 +31,5 @@ EXTENSION = Extension(
     keyword="STARTTLS",
     rfc="RFC 3207",
     offer=lambda conversation: "STARTTLS" if conversation.offers_tls else None,
-    verbs=(Verb("STARTTLS", start_tls, is_bare=True),),
+    verbs=(Verb("STARTTLS", start_tls, is_bare=True, moves={State.READY: State.START}),),
 )

@@ -1,0 +1,3 @@
+"""
+How fast it is.  C{benchmarks/README.md} says how to run each program.
+"""

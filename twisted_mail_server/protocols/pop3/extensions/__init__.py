@@ -1,0 +1,3 @@
+"""
+One capability a file; none knows another.
+"""
