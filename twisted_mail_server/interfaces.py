@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from zope.interface import Attribute, Interface
 
 from .model import limits
-from .model.accounts import Account, AccountId, PlainSecret, StoredCredentials
+from .model.accounts import Account, AccountId, Alias, ScramStart, Secret, StoredCredentials
 from .model.addresses import Address
 from .model.changes import (
     AppendResult,
@@ -27,9 +27,9 @@ from .model.changes import (
     MessageRow,
 )
 from .model.dns import DnsAnswer, RecordKind
-from .model.envelopes import BodyKind, Envelope, Origin
+from .model.envelopes import Envelope, MailOptions, Origin, RecipientOptions
 from .model.mailboxes import SpecialUse
-from .model.queue import Arrival, QueuedMessage, QueueId, Settlement
+from .model.queue import Arrival, QueueChange, QueuedMessage, QueueId, Report, Result, Settlement
 
 T = TypeVar("T")
 
@@ -473,6 +473,11 @@ class IAccountMail(Interface):
         C{settled} are messages of earlier deliveries whose fate is durable in the spool, so that the memory of them may go.
         """
 
+    async def usage() -> tuple[int, int]:
+        """
+        Octets and messages of all mailboxes together, as RFC 9208 counts STORAGE (there in KiB) and MESSAGE.
+        """
+
     async def lock_maildrop() -> IFileLock:
         """
         POP3's exclusive access (RFC 1939 section 3), against every process.
@@ -556,9 +561,21 @@ class ISpool(Interface):
         @raise DiskFull: less than the reserve is free.
         """
 
-    async def settle(settlements: Sequence[Settlement]) -> None:
+    async def settle(settlements: Sequence[Settlement], reports: Sequence[Report] = ()) -> None:
         """
-        Record fates.  Durable on return.
+        Record fates, and take in the reports on them, in one transaction.  Durable on return; then the reports are handed over.
+        """
+
+    async def change(queue_id: QueueId, change: QueueChange) -> QueuedMessage:
+        """
+        What an operator does with a message that waits, whichever process owns it; that process hears of it.
+
+        @raise NoSuchMessage: there is none of that id that waits.
+        """
+
+    def listen(told: Callable[[QueuedMessage], None]) -> None:
+        """
+        Have C{told} called with each message of ours that an operator changed, from here or from another process.
         """
 
     def hand_over(receiver: Callable[[QueuedMessage], None]) -> None:
@@ -620,9 +637,57 @@ class IDirectory(Interface):
         Whether mail for that domain is delivered here.
         """
 
-    async def recipient(address: Address) -> Account | None:
+    async def lookup(address: Address) -> Account | Alias | None:
         """
-        Who gets mail for a local address; C{postmaster} and C{abuse} always are somebody while there is an account.
+        Who gets mail for an address of a local domain: an account, or an alias whose targets are to be looked up in turn.
+
+        In this order: the very address; without its subaddress (C{ann+lists@} is C{ann@}); C{postmaster} and C{abuse}, who always
+        are somebody while there is an account; the domain's catch-all.
+        """
+
+    async def aliases() -> list[Alias]:
+        """
+        All of them, sorted by address.
+        """
+
+    async def set_alias(alias: Alias) -> None:
+        """
+        Make it, or give it other targets.  Durable on return.
+
+        @raise AccountExists: an account has that address.
+        """
+
+    async def remove_alias(address: Address) -> None:
+        """
+        Forget it.
+
+        @raise NoSuchAccount: there is none of that address.
+        """
+
+    async def add_domain(domain: str) -> None:
+        """
+        Make a domain local; fine if it is.
+        """
+
+    async def remove_domain(domain: str) -> None:
+        """
+        Make it local no more.
+
+        @raise Refused: the settings declare it, or an account or alias is in it.
+        """
+
+    async def set_disabled(account_id: AccountId, is_disabled: bool) -> None:
+        """
+        Shut an account, or open it again; when it is shut its live sessions end.
+
+        @raise NoSuchAccount: there is none.
+        """
+
+    async def set_quota(account_id: AccountId, octets: int | None) -> None:
+        """
+        How much mail it may have.
+
+        @raise NoSuchAccount: there is none.
         """
 
     async def account(account_id: AccountId) -> Account | None:
@@ -635,9 +700,20 @@ class IDirectory(Interface):
         By login name: an address, or the local part of one in the default domain.
         """
 
+    def all_have_keys() -> bool:
+        """
+        Whether every account that may log in has its SCRAM keys, so that SCRAM keeps nobody out.  Fast.
+        """
+
+    def stand_in(name: str) -> bytes:
+        """
+        32 octets for a login name: one and the same for every spelling of it, in every process, for ever, and nobody can guess
+        them.  What is made from them hides that a name is nobody's.
+        """
+
     async def owns(account_id: AccountId, address: Address) -> bool:
         """
-        Whether that account may send as C{address} (RFC 6409 section 6.1).
+        Whether that account may send as C{address} (RFC 6409 section 6.1): whoever alone gets the mail for it.
         """
 
     async def accounts() -> list[Account]:
@@ -759,9 +835,19 @@ class IAuthenticator(Interface):
     def mechanisms(*, is_private: bool) -> tuple[str, ...]:
         """
         The SASL mechanisms to offer, best first; C{is_private}: under TLS, or on loopback where the settings allow that.
+
+        Those that bind to a TLS connection are among them: L{twisted_mail_server.protocols.sasl.registry.known} leaves them out
+        where there is none.
         """
 
-    async def login(secret: PlainSecret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> ILogin:
+    async def keys(name: str, hash_name: str, *, peer: str) -> ScramStart:
+        """
+        What a SCRAM exchange starts from.  A name that is nobody's gets keys too, always the same ones, which nothing fits.
+
+        @raise Throttled: too many failures; try later.
+        """
+
+    async def login(secret: Secret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> ILogin:
         """
         Check a secret and give the avatar that provides the interface C{avatar}.
 
@@ -782,7 +868,7 @@ class IMailTransaction(Interface):
 
     queue_id: QueueId = Attribute("Its id, if it is accepted.")
 
-    async def recipient(address: Address) -> None:
+    async def recipient(address: Address, options: RecipientOptions) -> None:
         """
         RCPT: take it, or raise.
         """
@@ -814,10 +900,27 @@ class IIntake(Interface):
     """
 
     async def begin(
-        origin: Origin, sender: Address | None, *, body: BodyKind, size: int, submitter: ISubmitter | None
+        origin: Origin, sender: Address | None, options: MailOptions, submitter: ISubmitter | None
     ) -> IMailTransaction:
         """
-        MAIL: begin a transaction, or raise.  C{size} is the declared one, or 0.
+        MAIL: begin a transaction, or raise.
+        """
+
+
+# --- Relay: the way out -------------------------------------------------------------------------------------------------
+
+
+class IRelay(Interface):
+    """
+    Brings messages to other servers.
+    """
+
+    async def deliver(message: QueuedMessage, numbers: Sequence[int], domain: str) -> list[Result]:
+        """
+        One try to bring a message to those of its recipients that are in C{domain} (or behind the smarthost); a result for each.
+
+        It waits for its turn at the destination; one slow destination never keeps another waiting.  Nothing is raised: what goes
+        wrong is a result.  Cancelled, it makes no result, and the recipients stay pending.
         """
 
 
@@ -832,6 +935,17 @@ class ITlsCertificates(Interface):
     def server_options() -> object:
         """
         For C{startTLS} and for implicit TLS: an C{IOpenSSLServerConnectionCreator}.
+        """
+
+
+class IOutboundTls(Interface):
+    """
+    What we ask of the servers that we connect to.
+    """
+
+    def client_options(host: str) -> object:
+        """
+        For C{startTLS} as a client: an C{IOpenSSLClientConnectionCreator}.  Opportunistic: any certificate is taken (RFC 7435).
         """
 
 

@@ -27,7 +27,7 @@ from twisted_mail_server.app.wire import (
     start_server,
 )
 from twisted_mail_server.interfaces import IMailUser
-from twisted_mail_server.model.accounts import PlainSecret
+from twisted_mail_server.model.accounts import Account, PlainSecret
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.errors import BadSetting, MailError
 from twisted_mail_server.tls.certificates import certificate_pem, key_pem, make_pair
@@ -128,8 +128,8 @@ class ResourcesTests(WireTestCase):
         found = await directory.login("one")
         assert found is not None
         self.assertEqual("one@b.example", str(found[0].address))
-        postmaster = await directory.recipient(Address("postmaster", "a.example"))
-        assert postmaster is not None
+        postmaster = await directory.lookup(Address("postmaster", "a.example"))
+        assert isinstance(postmaster, Account)
         self.assertEqual("two@b.example", str(postmaster.address))
 
     def test_default_domain(self) -> None:

@@ -13,9 +13,9 @@ from tests.support.accounts import address, credentials
 from tests.support.drive import failure_of, now
 from twisted_mail_server.directory.names import LocalNames
 from twisted_mail_server.interfaces import IDirectory
-from twisted_mail_server.model.accounts import AccountId, ScramKeys, StoredCredentials
+from twisted_mail_server.model.accounts import Account, AccountId, Alias, ScramKeys, StoredCredentials
 from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.errors import AccountExists, NoSuchAccount
+from twisted_mail_server.model.errors import AccountExists, NoSuchAccount, Refused
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as _Base
@@ -59,8 +59,21 @@ class DirectoryContract(_Base):
         """
         The id of whoever gets mail for an address.
         """
-        account = now(self.directory.recipient(found))
-        return None if account is None else account.id
+        account = now(self.directory.lookup(found))
+        if account is None:
+            return None
+        assert isinstance(account, Account)
+        return account.id
+
+    def alias(self, text: str, *targets: str) -> Alias:
+        """
+        A new alias, C{@domain} for a catch-all.
+        """
+        made = Alias(
+            Address("", text[1:]) if text.startswith("@") else address(text), tuple(address(one) for one in targets)
+        )
+        now(self.directory.set_alias(made))
+        return made
 
     def test_interface(self) -> None:
         """
@@ -218,6 +231,240 @@ class DirectoryContract(_Base):
         self.assertTrue(now(self.directory.owns(alice, address("postmaster@example.org"))))
         self.assertFalse(now(self.directory.owns(bob, address("alice@example.org"))))
         self.assertFalse(now(self.directory.owns(bob, address("bob@example.com"))))
+
+    def test_subaddress(self) -> None:
+        """
+        A subaddress reaches whom the address before it reaches (RFC 5233 section 4), unless somebody has it as it is.
+        """
+        ann = self.add("ann@example.org")
+        team = self.alias("team@example.org", "bob@example.com")
+        self.assertEqual(ann, self.recipient(address("ann+lists@example.org")))
+        self.assertEqual(ann, self.recipient(address("Ann+a+b@example.org")))
+        self.assertEqual(team, now(self.directory.lookup(address("team+x@example.org"))))
+        self.assertIsNone(self.recipient(address("nobody+ann@example.org")))
+        self.assertIsNone(self.recipient(address("+ann@example.org")))
+        whole = self.add("ann+lists@example.org")
+        self.assertEqual(whole, self.recipient(address("ANN+lists@example.org")))
+        news = self.alias("ann+news@example.org", "bob@example.com")
+        self.assertEqual(news, now(self.directory.lookup(address("ann+news@example.org"))))
+
+    def test_other_separator(self) -> None:
+        """
+        The separator is a setting, and empty means that there are no subaddresses.
+        """
+        for separator, sub in (("-", "ann-lists@example.org"), ("--", "ann--lists@example.org")):
+            self.directory = self.make(LocalNames(["example.org"], "example.org", subaddress_separator=separator))
+            ann = self.add("ann@example.org")
+            self.assertEqual(ann, self.recipient(address(sub)))
+            self.assertIsNone(self.recipient(address("ann+lists@example.org")))
+        self.directory = self.make(LocalNames(["example.org"], "example.org", subaddress_separator=""))
+        self.add("ann@example.org")
+        self.assertIsNone(self.recipient(address("ann+lists@example.org")))
+
+    def test_subaddressed_role(self) -> None:
+        """
+        A subaddress of a role is that role.
+        """
+        first = self.add("zoe@example.org")
+        self.assertEqual(first, self.recipient(address("abuse+report@example.org")))
+
+    def test_alias(self) -> None:
+        """
+        An alias is found whatever the case; its targets come sorted, each once, and may be anywhere.
+        """
+        made = self.alias("Team@example.org", "zoe@example.com", "ann@example.org", "ANN@example.org")
+        found = now(self.directory.lookup(address("tEAM@example.org")))
+        assert isinstance(found, Alias)
+        self.assertEqual(Address("Team", "example.org"), found.address)
+        self.assertEqual(["ann@example.org", "zoe@example.com"], [target.key for target in found.targets])
+        self.assertEqual([found], now(self.directory.aliases()))
+        self.assertEqual(made.address, found.address)
+
+    def test_aliases(self) -> None:
+        """
+        All are listed, sorted by address; a catch-all has no local part.
+        """
+        for text in ("zoe@example.org", "Bob@example.org", "@example.org"):
+            self.alias(text, "ann@example.org")
+        listed = [alias.address.key for alias in now(self.directory.aliases())]
+        self.assertEqual(["@example.org", "bob@example.org", "zoe@example.org"], listed)
+
+    def test_new_targets(self) -> None:
+        """
+        An alias that is set again has the new targets, and none of the old.
+        """
+        self.alias("team@example.org", "a@example.com", "b@example.com")
+        again = self.alias("TEAM@example.org", "c@example.com")
+        self.assertEqual([again], now(self.directory.aliases()))
+
+    def test_alias_or_account(self) -> None:
+        """
+        No address is both an account's and an alias.
+        """
+        self.add("ann@example.org")
+        failure_of(self.directory.set_alias(Alias(address("ANN@example.org"), (address("b@c.d"),))), AccountExists)
+        self.alias("team@example.org", "ann@example.org")
+        failure_of(self.directory.add_account(address("Team@example.org"), credentials()), AccountExists)
+        self.assertIsNone(now(self.directory.login("team@example.org")))
+
+    def test_remove_alias(self) -> None:
+        """
+        A removed alias is gone, whatever the case; what is no alias cannot be removed so.
+        """
+        self.alias("team@example.net", "ann@example.org")
+        ann = self.add("ann@example.org")
+        now(self.directory.remove_alias(address("TEAM@example.net")))
+        self.assertIsNone(self.recipient(address("team@example.net")))
+        self.assertFalse(now(self.directory.is_local("example.net")))
+        for text in ("team@example.net", "ann@example.org"):
+            failure_of(self.directory.remove_alias(address(text)), NoSuchAccount)
+        self.assertEqual(ann, self.recipient(address("ann@example.org")))
+        self.assertEqual([], self.told)
+
+    def test_catch_all(self) -> None:
+        """
+        A catch-all gets what is nobody's in its domain: the roles are somebody's, and so are subaddresses.
+        """
+        ann = self.add("ann@example.org")
+        rest = self.alias("@example.org", "ann@example.org")
+        self.assertEqual(rest, now(self.directory.lookup(address("whoever@example.org"))))
+        self.assertEqual(rest, now(self.directory.lookup(address("whoever+x@example.org"))))
+        for text in ("ann@example.org", "ann+x@example.org", "postmaster@example.org"):
+            self.assertEqual(ann, self.recipient(address(text)), text)
+        self.assertIsNone(self.recipient(address("whoever@example.net")))
+
+    def test_alias_is_role(self) -> None:
+        """
+        An alias may be the postmaster: by its name, or because the settings name it.
+        """
+        self.directory = self.make(LocalNames(["example.org"], "example.org", address("team@example.org")))
+        self.add("ann@example.org")
+        team = self.alias("team@example.org", "ann@example.org")
+        self.assertEqual(team, now(self.directory.lookup(address("postmaster@example.org"))))
+        own = self.alias("abuse@example.org", "ann@example.org")
+        self.assertEqual(own, now(self.directory.lookup(address("ABUSE@example.org"))))
+
+    def test_disabled_is_no_role(self) -> None:
+        """
+        The roles' mail goes to the oldest account that is not disabled, while there is one.
+        """
+        first = self.add("ann@example.org")
+        second = self.add("bob@example.org")
+        now(self.directory.set_disabled(first, True))
+        self.assertEqual(second, self.recipient(address("postmaster@example.org")))
+        now(self.directory.set_disabled(second, True))
+        self.assertEqual(first, self.recipient(address("postmaster@example.org")))
+
+    def test_international_domain(self) -> None:
+        """
+        A domain is one domain, whichever way it is spelled (RFC 5890).
+        """
+        spelled = Address("ann", "b\u00fccher.example")
+        ann = now(self.directory.add_account(Address("ann", "xn--bcher-kva.example"), credentials())).id
+        self.assertEqual(spelled.key, Address("ann", "xn--bcher-kva.example").key)
+        self.assertEqual(ann, self.recipient(spelled))
+        self.assertTrue(now(self.directory.is_local("b\u00fccher.example")))
+        self.assertEqual(["example.org", "xn--bcher-kva.example"], now(self.directory.domains()))
+
+    def test_added_domain(self) -> None:
+        """
+        A domain may be made local, and local no more.
+        """
+        for _ in range(2):
+            now(self.directory.add_domain("Example.COM"))
+        self.assertTrue(now(self.directory.is_local("example.com")))
+        self.assertEqual(["example.com", "example.org"], now(self.directory.domains()))
+        ann = self.add("ann@example.org")
+        self.assertEqual(ann, self.recipient(address("postmaster@example.com")))
+        now(self.directory.remove_domain("example.COM"))
+        self.assertFalse(now(self.directory.is_local("example.com")))
+        now(self.directory.remove_domain("example.com"))
+
+    def test_domain_stays(self) -> None:
+        """
+        A domain that the settings declare, or that somebody is in, stays.
+        """
+        self.add("ann@example.net")
+        self.alias("@example.com", "ann@example.net")
+        for domain in ("example.org", "Example.NET", "example.com"):
+            now(self.directory.add_domain(domain))
+            failure_of(self.directory.remove_domain(domain), Refused)
+            self.assertTrue(now(self.directory.is_local(domain)))
+
+    def test_disable(self) -> None:
+        """
+        A disabled account says so, and whoever listens is told; when it is opened again nobody need hear.
+        """
+        alice = self.add("alice@example.org")
+        now(self.directory.set_disabled(alice, True))
+        self.assertEqual([alice], self.told)
+        found = now(self.directory.lookup(address("alice@example.org")))
+        assert isinstance(found, Account)
+        self.assertTrue(found.is_disabled)
+        now(self.directory.set_disabled(alice, False))
+        self.assertEqual([alice], self.told)
+        known = now(self.directory.login("alice"))
+        assert known is not None
+        self.assertFalse(known[0].is_disabled)
+        for is_disabled in (True, False):
+            failure_of(self.directory.set_disabled(NOBODY, is_disabled), NoSuchAccount)
+
+    def test_quota(self) -> None:
+        """
+        A quota is kept with the account, and may be taken off.
+        """
+        alice = self.add("alice@example.org")
+        for octets in (10**12, 0, None):
+            now(self.directory.set_quota(alice, octets))
+            found = now(self.directory.account(alice))
+            assert found is not None
+            self.assertEqual(octets, found.quota)
+        self.assertEqual([], self.told)
+        failure_of(self.directory.set_quota(NOBODY, 1), NoSuchAccount)
+
+    def test_owns_alias(self) -> None:
+        """
+        One may send as an alias that leads only to oneself, however it gets there, and as no other.
+        """
+        ann = self.add("ann@example.org")
+        bob = self.add("bob@example.org")
+        self.alias("info@example.org", "ann+info@example.org", "round@example.org")
+        self.alias("round@example.org", "info@example.org", "ann@example.org")
+        self.alias("team@example.org", "ann@example.org", "bob@example.org")
+        self.alias("out@example.org", "ann@example.org", "ann@example.com")
+        self.alias("stale@example.org", "ann@example.org", "gone@example.org")
+        self.alias("loop@example.org", "loop@example.org")
+        self.alias("@example.net", "info@example.org")
+        for text in ("info@example.org", "round@example.org", "ann+x@example.org", "anything@example.net"):
+            self.assertTrue(now(self.directory.owns(ann, address(text))), text)
+            self.assertFalse(now(self.directory.owns(bob, address(text))), text)
+        for text in ("team", "out", "stale", "loop"):
+            self.assertFalse(now(self.directory.owns(ann, address(f"{text}@example.org"))), text)
+
+    def test_all_have_keys(self) -> None:
+        """
+        One account that may log in and has no keys for SCRAM is enough, and a disabled one does not count.
+        """
+        self.assertTrue(self.directory.all_have_keys())
+        self.add("alice@example.org", FULL)
+        self.assertTrue(self.directory.all_have_keys())
+        bob = self.add("bob@example.org", credentials("imported"))
+        self.assertFalse(self.directory.all_have_keys())
+        now(self.directory.set_disabled(bob, True))
+        self.assertTrue(self.directory.all_have_keys())
+        now(self.directory.set_disabled(bob, False))
+        now(self.directory.renew_credentials(bob, credentials("imported"), FULL))
+        self.assertTrue(self.directory.all_have_keys())
+
+    def test_stand_in(self) -> None:
+        """
+        What stands in for somebody is the same for every spelling of a name, and another for another name.
+        """
+        one = self.directory.stand_in("alice@example.org")
+        self.assertEqual(32, len(one))
+        for name in ("ALICE", "alice", "Alice@EXAMPLE.org"):
+            self.assertEqual(one, self.directory.stand_in(name))
+        self.assertEqual(4, len({one, *map(self.directory.stand_in, ("bob", "no such@ name", "alice@example.net"))}))
 
     def test_remove(self) -> None:
         """

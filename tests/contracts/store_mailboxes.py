@@ -357,6 +357,17 @@ class Mailboxes(StoreCase):
         self.assertEqual(len(MESSAGE), status.size)
         self.assertIn(status, now(self.mail.mailboxes()))
 
+    def test_usage(self) -> None:
+        """
+        What all mailboxes hold together is counted; copies count, what is expunged does not.
+        """
+        self.assertEqual((0, 0), now(self.mail.usage()))
+        self.fill(3)
+        view = self.select()
+        now(view.copy([1, 2], "Archive"))
+        now(view.expunge([1], only_deleted=False))
+        self.assertEqual((4 * len(MESSAGE), 4), now(self.mail.usage()))
+
     def test_status_missing(self) -> None:
         """
         What is not there has no status and cannot be selected.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from random import Random
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.disks import folder_for, inline_disk, recorded_disk_for, seeded
@@ -37,7 +38,7 @@ class SpoolCrashTests(SynchronousTestCase):
         #: Fates and messages that are being recorded: a cut may find them done or not.
         self.under_way: frozenset[QueueId] = frozenset()
         self.moments: list[tuple[Snapshot, dict[QueueId, QueuedMessage], frozenset[QueueId]]] = []
-        self.spool = Spool(self.disk, f"{self.disk.root}/spool", seeded(), 0)
+        self.spool = Spool(self.disk, f"{self.disk.root}/spool", seeded(), 0, Clock())
         now(self.spool.open())
         self.disk.on_operation(self.note)
 
@@ -108,7 +109,7 @@ class SpoolCrashTests(SynchronousTestCase):
         """
         What is wrong with the spool that a power cut left, if anything is.
         """
-        spool = Spool(inline_disk(root), f"{root}/spool", seeded(7), 0)
+        spool = Spool(inline_disk(root), f"{root}/spool", seeded(7), 0, Clock())
         now(spool.open())
         handed: list[QueuedMessage] = []
         spool.hand_over(handed.append)

@@ -4,21 +4,25 @@ The store on disk, stopped after every operation (C{docs/explanation/storage-for
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from random import Random
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.disks import folder_for, inline_disk, recorded_disk_for
+from tests.support.disks import folder_for, inline_disk, recorded_disk, recorded_disk_for
 from tests.support.drive import now
 from tests.support.stores import ALICE, MESSAGE, append, arrival, deliver, queue_id, sqlite_store
 from twisted_mail_server.disk.images import Replay, images
+from twisted_mail_server.disk.machine import KINDS
 from twisted_mail_server.disk.operations import Snapshot
-from twisted_mail_server.model.errors import TemporaryFailure
+from twisted_mail_server.model.errors import MailError, TemporaryFailure
 from twisted_mail_server.model.queue import Arrival
 from twisted_mail_server.storage.account import SqliteAccount
 from twisted_mail_server.storage.messages import MessageFiles
@@ -236,6 +240,95 @@ class StoreCrashTests(SynchronousTestCase):
         self.deliver(arrival(1, content=MEDIUM))
         self.look(120)
 
+    def test_by_chance(self) -> None:
+        """
+        Whatever is done in whatever order, cut at moments by chance.
+        """
+        large = self.spooled("large", LARGE)
+        append(self.mail, "INBOX", MESSAGE, MEDIUM, LARGE)
+        view = now(self.mail.select("INBOX", claim_recent=False))
+        chance, mail = Random(11), self.mail
+        self.begin()
+        for number in range(40):
+            now(view.advance())
+            uids = chance.sample(list(view.snapshot.uids), min(3, len(view.snapshot.uids)))
+            what = chance.randrange(7)
+            if what == 0:
+                self.deliver(arrival(number), arrival(number, recipient=1, content=LARGE, path=large))
+            elif what == 1:
+                self.step(partial(append, mail, "INBOX", MEDIUM, LARGE + b"%d" % number, flags=("own",)))
+            elif what == 2:
+                self.step(partial(_done, view.move, uids, "Trash"))
+            elif what == 3:
+                self.step(partial(_done, view.copy, uids, "INBOX"))
+            elif what == 4:
+                self.step(partial(_done, view.change_flags, uids, "+", ["\\Seen", "read"]))
+            elif what == 5:
+                self.step(partial(_done, view.expunge, uids[:1], only_deleted=False))
+            else:
+                self.clock.advance(2000)
+                self.step(lambda: now(mail.checkpoint(limit=chance.choice((None, 2)))))
+        self.moments = chance.sample(self.moments, 60)
+        self.moments.sort(key=lambda moment: moment.snapshot.length)
+        self.look(60)
+
+    def test_every_fault(self) -> None:
+        """
+        Whichever operation fails, the failure is an expected one, what it promised nobody is tried again, and at the end all is there once.
+        """
+        for kind in sorted(KINDS - {"read"}):
+            for error in (errno.EIO, errno.ENOSPC):
+                skip = 0
+                while self.failed_at(kind, error, skip):
+                    skip += 1 + skip // 4
+                self.assertGreater(skip, 0 if kind in self.used else -1, kind)
+
+    #: Kinds of operations that the store's work needs.
+    used = frozenset({"write", "sync", "rename", "link"})
+
+    def failed_at(self, kind: str, error: int, skip: int) -> bool:
+        """
+        Do a day's work during which one operation fails; whether it came to that.
+        """
+        root = folder_for(self)
+        disk = recorded_disk(root, clock=self.clock)
+        disk.make_directory(f"{root}/spool")
+        disk.write_file(f"{root}/spool/large", LARGE)
+        store = sqlite_store(disk, self.clock)
+        mail = now(store.open(ALICE))
+        disk.fail_next(kind, "accounts/*", error, skip=skip)
+        work: list[Callable[[], object]] = [
+            lambda: deliver(mail, arrival(1)),
+            lambda: deliver(mail, arrival(2, content=LARGE, path=f"{root}/spool/large"), arrival(3, content=MEDIUM)),
+            lambda: append(mail, "Drafts", LARGE + b"mine"),
+            lambda: _store_flags(mail),
+            lambda: now(mail.checkpoint()),
+            lambda: deliver(mail, arrival(4, content=LARGE, path=f"{root}/spool/large")),
+        ]
+        failures = 0
+        for one in work:
+            for _ in range(3):
+                try:
+                    one()
+                    break
+                except MailError:
+                    failures += 1
+            else:
+                self.fail(f"{kind} {skip} does not pass")
+        now(mail.checkpoint())
+        found = known(mail)
+        self.assertEqual(4, len(found["INBOX"][4:]), f"{kind} {skip}")
+        # An APPEND that failed was not there; one that was answered is there once.
+        self.assertEqual(1, len(found["Drafts"][4:]), f"{kind} {skip}")
+        self.assertEqual([], now(mail.problems()), f"{kind} {skip}")
+        now(mail.checkpoint())
+        self.assertEqual([], _left_over(mail), f"{kind} {skip}")
+        came = not disk.machine.faults
+        now(store.close())
+        disk.kill()
+        disk.close()
+        return came
+
     def test_first_account(self) -> None:
         """
         An account is made whole, wherever its making was stopped.
@@ -290,6 +383,16 @@ class StoreCrashTests(SynchronousTestCase):
         self.patch(MessageFiles, "sync", lambda *_: None)
         self.deliver(arrival(1, content=LARGE, path=large))
         self.assertRaises((TemporaryFailure, self.failureException), self.look, 0)
+
+
+def _done(function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    return now(function(*args, **more))
+
+
+def _store_flags(mail: SqliteAccount) -> None:
+    view = now(mail.select("INBOX", claim_recent=True))
+    now(view.change_flags([1, 2], "+", ["\\Seen", "new"]))
+    now(view.close())
 
 
 def _messages(found: Known) -> Known:

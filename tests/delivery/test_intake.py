@@ -4,7 +4,7 @@ L{twisted_mail_server.delivery.intake}
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -12,14 +12,15 @@ from zope.interface import implementer
 from tests.support.drive import failure_of, now
 from tests.support.envelopes import MESSAGE, ORIGIN, SUBMITTED
 from tests.support.mailhouse import MailHouse
-from twisted_mail_server.delivery.intake import Incoming, Intake, TooManyRecipients
+from twisted_mail_server.delivery.intake import Disabled, Incoming, NoRoom, RelayTerms, TooFast, TooManyRecipients
 from twisted_mail_server.interfaces import ISubmitter
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account
 from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.envelopes import BodyKind, Origin
+from twisted_mail_server.model.envelopes import Envelope, MailOptions, Origin, Recipient, RecipientOptions
 from twisted_mail_server.model.errors import DiskFull, MailLoop, NoSuchAccount, NotAuthorized, OutOfTurn, RelayDenied
-from twisted_mail_server.model.queue import Fate
+from twisted_mail_server.model.queue import Fate, QueueId
+from twisted_mail_server.policies.rates import Rates
 
 
 @implementer(ISubmitter)
@@ -56,16 +57,10 @@ class IntakeTests(SynchronousTestCase):
         A transaction that is ready for content.
         """
         incoming = now(
-            self.house.intake.begin(
-                origin,
-                None if sender is None else Address.parse(sender),
-                body=BodyKind.EIGHT_BIT,
-                size=0,
-                submitter=None,
-            )
+            self.house.intake.begin(origin, None if sender is None else Address.parse(sender), MailOptions(), None)
         )
         for one in recipients:
-            now(incoming.recipient(Address.parse(one)))
+            now(incoming.recipient(Address.parse(one), RecipientOptions()))
         now(incoming.begin_content())
         return incoming
 
@@ -158,8 +153,8 @@ class IntakeTests(SynchronousTestCase):
         Unknown people and other domains are refused at RCPT, and the transaction goes on.
         """
         incoming = self.begin("ann@example.org")
-        failure_of(incoming.recipient(Address.parse("bob@example.org")), NoSuchAccount)
-        failure_of(incoming.recipient(Address.parse("bob@example.net")), RelayDenied)
+        failure_of(incoming.recipient(Address.parse("bob@example.org"), RecipientOptions()), NoSuchAccount)
+        failure_of(incoming.recipient(Address.parse("bob@example.net"), RecipientOptions()), RelayDenied)
         incoming.write(MESSAGE)
         now(incoming.finish())
         self.assertEqual(1, len(self.house.inbox(self.ann)))
@@ -168,9 +163,11 @@ class IntakeTests(SynchronousTestCase):
         """
         Recipients beyond the limit are put off to another transaction (RFC 5321 section 4.5.3.1.10).
         """
-        self.house.intake = Intake(self.house.spool, self.house.directory, self.house.clock, bytes, "m.example", 1)
+        self.house.intake = self.house.make_intake(max_recipients=1)
         incoming = self.begin("ann@example.org")
-        problem = failure_of(incoming.recipient(Address.parse("eve@example.org")), TooManyRecipients)
+        problem = failure_of(
+            incoming.recipient(Address.parse("eve@example.org"), RecipientOptions()), TooManyRecipients
+        )
         assert isinstance(problem, TooManyRecipients)
         self.assertEqual((452, "4.5.3"), (problem.code, problem.enhanced))
 
@@ -178,7 +175,7 @@ class IntakeTests(SynchronousTestCase):
         """
         DATA without a recipient is out of turn.
         """
-        incoming = now(self.house.intake.begin(ORIGIN, None, body=BodyKind.SEVEN_BIT, size=0, submitter=None))
+        incoming = now(self.house.intake.begin(ORIGIN, None, MailOptions(), None))
         failure_of(incoming.begin_content(), OutOfTurn)
 
     def test_abandoned(self) -> None:
@@ -198,9 +195,7 @@ class IntakeTests(SynchronousTestCase):
         """
 
         async def begin(sender: Address | None) -> object:
-            return await self.house.intake.begin(
-                SUBMITTED, sender, body=BodyKind.SEVEN_BIT, size=0, submitter=Submitter(self.ann)
-            )
+            return await self.house.intake.begin(SUBMITTED, sender, MailOptions(), Submitter(self.ann))
 
         now(begin(self.ann.address))
         now(begin(None))
@@ -240,14 +235,121 @@ class IntakeTests(SynchronousTestCase):
 
     def test_loop_of_one(self) -> None:
         """
-        Where only one of several recipients is in a loop, the others get the message, and that one is held with the reason.
+        Where only one of several recipients is in a loop, the others get the message, and the sender is told of that one.
         """
-        self.send(b"Delivered-To: ann@example.org\r\n" + MESSAGE, "ann@example.org", "eve@example.org")
+        queue_id = self.send(b"Delivered-To: ann@example.org\r\n" + MESSAGE, "ann@example.org", "eve@example.org")
         self.assertEqual(1, len(self.house.inbox(self.eve)))
         self.assertEqual([], self.house.inbox(self.ann))
-        (held,) = now(self.house.spool.waiting())
-        self.assertEqual([Fate.HELD, Fate.DELIVERED], [one.fate for one in held.states])
-        self.assertIn("loop", held.states[0].detail)
+        message = now(self.house.spool.find(QueueId.parse(queue_id)))
+        assert message is not None
+        self.assertEqual([Fate.FAILED, Fate.DELIVERED], [one.fate for one in message.states])
+        self.assertIn("loop", message.states[0].detail)
+        self.assertEqual(["example.net"], [domain for _, _, domain in self.house.relay.sent])
+
+    def take(
+        self, *recipients: str, origin: Origin = ORIGIN, sender: str | None = "bob@example.net"
+    ) -> list[Recipient]:
+        """
+        Where mail for C{recipients} really goes.
+        """
+        incoming = self.begin(*recipients, origin=origin, sender=sender)
+        return list(incoming._envelope.recipients)
+
+    def test_aliases(self) -> None:
+        """
+        An alias is replaced by all it stands for, each once; the report names what RCPT named.
+        """
+        self.house.alias("all@example.org", "ann@example.org", "eve@example.org")
+        self.house.alias("more@example.org", "all@example.org", "ann@example.org")
+        found = self.take("more@example.org", "ann@example.org")
+        self.assertEqual([self.ann.address, self.eve.address], [one.address for one in found])
+        self.assertEqual(["more@example.org"] * 2, [str(one.named) for one in found])
+
+    def test_forwarded(self) -> None:
+        """
+        An alias that leads elsewhere is followed for everybody, in our name; a bounce to that name finds its way back.
+        """
+        self.house.alias("away@example.org", "ann@elsewhere.example")
+        (forwarded,) = self.take("away@example.org")
+        self.assertEqual("ann@elsewhere.example", str(forwarded.address))
+        assert forwarded.reverse_path is not None
+        self.assertRegex(str(forwarded.reverse_path), r"^SRS0=\w\S{3}=..=example\.net=bob@example\.org$")
+        (back,) = self.take(str(forwarded.reverse_path), sender=None)
+        self.assertEqual("bob@example.net", str(back.address))
+        (own,) = self.take("away@example.org", sender="ann@example.org")
+        self.assertIsNone((own.reverse_path and own.reverse_path != self.ann.address) or None)
+        failure_of(
+            self.begin("ann@example.org").recipient(
+                Address.parse("SRS0=XXXX=AA=example.net=bob@example.org"), RecipientOptions()
+            ),
+            NoSuchAccount,
+        )
+
+    def test_users_send_anywhere(self) -> None:
+        """
+        Users send to other domains under their own names.
+        """
+        (sent,) = self.take("bob@example.net", origin=SUBMITTED, sender="ann@example.org")
+        self.assertEqual(("bob@example.net", None), (str(sent.address), sent.reverse_path))
+
+    def test_nothing_goes_out(self) -> None:
+        """
+        Where nothing is relayed, users and aliases are told why (550 5.7.1).
+        """
+        self.house.intake = self.house.make_intake(relay=RelayTerms("set hostname in the settings first."))
+        self.house.alias("away@example.org", "ann@elsewhere.example")
+        for origin, recipient in ((SUBMITTED, "bob@example.net"), (ORIGIN, "away@example.org")):
+            incoming = self.begin("ann@example.org", origin=origin)
+            problem = failure_of(incoming.recipient(Address.parse(recipient), RecipientOptions()), RelayDenied)
+            assert isinstance(problem, RelayDenied)
+            self.assertIn("set hostname in the settings first.", problem.public)
+
+    def test_some_of_a_group(self) -> None:
+        """
+        Where some of a group cannot get mail, the others do.
+        """
+        self.house.intake = self.house.make_intake(relay=RelayTerms("no."))
+        self.house.alias("all@example.org", "ann@example.org", "bob@elsewhere.example")
+        self.assertEqual([self.ann.address], [one.address for one in self.take("all@example.org")])
+
+    def test_disabled(self) -> None:
+        """
+        Mail for an account that is shut for the moment is put off (450 4.2.1).
+        """
+        now(self.house.directory.set_disabled(self.eve.id, True))
+        incoming = self.begin("ann@example.org")
+        problem = failure_of(incoming.recipient(self.eve.address, RecipientOptions()), Disabled)
+        assert isinstance(problem, Disabled)
+        self.assertEqual((450, "4.2.1"), (problem.code, problem.enhanced))
+
+    def test_quota(self) -> None:
+        """
+        An account whose quota is used up gets no more mail for now (452 4.2.2); below it, it does.
+        """
+        now(self.house.directory.set_quota(self.ann.id, 100))
+        self.send(MESSAGE)
+        incoming = self.begin("eve@example.org")
+        problem = failure_of(incoming.recipient(self.ann.address, RecipientOptions()), NoRoom)
+        assert isinstance(problem, NoRoom)
+        self.assertEqual((452, "4.2.2"), (problem.code, problem.enhanced))
+
+    def test_rate(self) -> None:
+        """
+        An account that sends to too many in an hour has to wait (452 4.7.1), and an hour later may go on; others do not wait with it.
+        """
+        self.house.intake = self.house.make_intake(relay=RelayTerms(rate=Rates(2)))
+        ann = evolve(SUBMITTED, account=self.ann.id)
+        self.take("a@example.net", "b@example.net", origin=ann)
+        incoming = self.begin("ann@example.org", origin=evolve(SUBMITTED, account=self.eve.id))
+        now(incoming.recipient(Address.parse("c@example.net"), RecipientOptions()))
+        problem = failure_of(
+            self.house.intake.recipients(Envelope(ann, None, ()), Address.parse("c@example.net"), RecipientOptions()),
+            TooFast,
+        )
+        assert isinstance(problem, TooFast)
+        self.assertEqual((452, "4.7.1"), (problem.code, problem.enhanced))
+        self.house.clock.advance(3900)
+        self.take("c@example.net", origin=ann)
 
     def test_too_many_hops(self) -> None:
         """
@@ -270,7 +372,7 @@ class IntakeTests(SynchronousTestCase):
             raise DiskFull("Full.")
 
         self.patch(type(self.house.spool), "check_room", lambda _: no_room())
-        failure_of(self.house.intake.begin(ORIGIN, None, body=BodyKind.SEVEN_BIT, size=0, submitter=None), DiskFull)
+        failure_of(self.house.intake.begin(ORIGIN, None, MailOptions(), None), DiskFull)
 
     def test_slow_staging(self) -> None:
         """

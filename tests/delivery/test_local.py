@@ -12,13 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.drive import now
 from tests.support.envelopes import MESSAGE, spooled
-from tests.support.mailhouse import MailHouse, as_store
-from twisted_mail_server.delivery import local
-from twisted_mail_server.delivery.local import LocalDelivery
+from tests.support.mailhouse import MailHouse
+from twisted_mail_server.delivery import dispatch, local
+from twisted_mail_server.delivery.outcomes import LOCAL
 from twisted_mail_server.interfaces import IAccountMail
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
-from twisted_mail_server.model.queue import Fate, QueuedMessage, Settlement
+from twisted_mail_server.model.queue import Fate, QueuedMessage, Report, Settlement
 
 
 class LocalDeliveryTests(SynchronousTestCase):
@@ -111,7 +111,7 @@ class LocalDeliveryTests(SynchronousTestCase):
         self.house.store.before = trouble
         self.send()
         for _ in range(40):
-            self.house.clock.advance(local.LONGEST_PAUSE)
+            self.house.clock.advance(LOCAL.waits[-1])
         (waiting,) = now(self.house.spool.waiting())
         self.assertGreaterEqual(waiting.states[0].attempts, 40)
 
@@ -146,7 +146,7 @@ class LocalDeliveryTests(SynchronousTestCase):
             return await original(spool, message, offset, length)  # type: ignore[arg-type]
 
         self.patch(type(self.house.spool), "read", read)
-        lane = self.house.delivery._lanes[self.ann.id]
+        lane = self.house.delivery._local._lanes[self.ann.id]
         lane.waiting[:] = [evolve(job, message=evolve(job.message, inline=None)) for job in lane.waiting]
         self.house.store.before = lambda: None
         first.callback(None)
@@ -158,44 +158,69 @@ class LocalDeliveryTests(SynchronousTestCase):
         """
         The same where the recipient is looked up.
         """
-        original = type(self.house.directory).recipient
+        original = type(self.house.directory).lookup
 
-        async def recipient(*_: object) -> None:
+        async def lookup(*_: object) -> None:
             raise ZeroDivisionError
 
-        self.patch(type(self.house.directory), "recipient", recipient)
+        self.patch(type(self.house.directory), "lookup", lookup)
         message = self.send()
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
-        self.patch(type(self.house.directory), "recipient", original)
+        self.patch(type(self.house.directory), "lookup", original)
         self.house.clock.advance(1)
         self.assertEqual([Fate.DELIVERED], self.fates(message))
 
-    def test_held(self) -> None:
+    def test_nobody_any_more(self) -> None:
         """
-        Mail for somebody who left meanwhile is held with its reason.
+        Mail for somebody who left meanwhile fails, and its sender is told.
         """
         message = self.send("bob@example.org")
-        self.assertEqual([Fate.HELD], self.fates(message))
-        (waiting,) = now(self.house.spool.waiting())
-        self.assertEqual("No mailbox here by the name of <bob@example.org>.", waiting.states[0].detail)
+        self.assertEqual([Fate.FAILED], self.fates(message))
+        ((report, numbers, domain),) = self.house.relay.sent
+        self.assertEqual(((0,), "example.net"), (numbers, domain))
+        self.assertIsNone(report.envelope.sender)
+        assert report.inline is not None
+        self.assertIn(b"No mailbox here by the name of <bob@example.org>.", report.inline)
 
     def test_fate_not_recorded(self) -> None:
         """
-        If the spool cannot record a fate, the delivery is repeated, and the account knows that it has the message.
+        If the spool cannot record a fate, it is asked again until it can; nothing is delivered twice.
         """
         original = type(self.house.spool).settle
         failures = [1, 1]
 
-        async def settle(spool: object, settlements: Sequence[Settlement]) -> None:
+        async def settle(spool: object, settlements: Sequence[Settlement], reports: Sequence[Report]) -> None:
             if failures:
                 failures.pop()
                 raise TemporaryFailure("Not now.")
-            await original(spool, settlements)  # type: ignore[arg-type]
+            await original(spool, settlements, reports)  # type: ignore[arg-type]
 
         self.patch(type(self.house.spool), "settle", settle)
         message = self.send()
-        self.assertEqual(1, len(self.flushLoggedErrors(TemporaryFailure)))
-        self.house.clock.advance(1)
+        self.house.clock.pump([5, 5])
+        self.assertEqual(2, len(self.flushLoggedErrors(TemporaryFailure)))
+        self.assertEqual([Fate.DELIVERED], self.fates(message))
+        self.assertEqual(1, len(self.house.inbox(self.ann)))
+
+    def test_fate_never_recorded(self) -> None:
+        """
+        If the server stops before a fate could be recorded, the next process delivers again, and the account knows that it has the
+        message.
+        """
+        original = type(self.house.spool).settle
+
+        async def settle(*_: object) -> None:
+            raise TemporaryFailure("Not now.")
+
+        self.patch(type(self.house.spool), "settle", settle)
+        message = self.send()
+        stopping = Deferred.fromCoroutine(self.house.delivery.stop())
+        self.house.clock.advance(5)
+        self.successResultOf(stopping)
+        self.assertEqual(2, len(self.flushLoggedErrors(TemporaryFailure)))
+        self.patch(type(self.house.spool), "settle", original)
+        self.assertEqual([Fate.PENDING], self.fates(message))
+        now(self.house.make_delivery().start())
         self.assertEqual([Fate.DELIVERED], self.fates(message))
         self.assertEqual(1, len(self.house.inbox(self.ann)))
 
@@ -203,13 +228,13 @@ class LocalDeliveryTests(SynchronousTestCase):
         """
         Contents beyond the bound wait in the spool, not in memory, and are delivered as they are.
         """
-        self.patch(local, "WAITING_IN_MEMORY", len(MESSAGE))
+        self.patch(dispatch, "WAITING_IN_MEMORY", len(MESSAGE))
         first: Deferred[None] = Deferred()
         self.house.store.before = lambda: first
         for _ in range(4):
             self.send()
-        lane = self.house.delivery._lanes[self.ann.id]
-        self.assertEqual([True, False, False], [job.message.inline is not None for job in lane.waiting])
+        lane = self.house.delivery._local._lanes[self.ann.id]
+        self.assertEqual([False, False, False], [job.message.inline is not None for job in lane.waiting])
         self.house.store.before = lambda: None
         first.callback(None)
         self.assertEqual([MESSAGE] * 4, [one[-len(MESSAGE) :] for one in self.house.inbox(self.ann)])
@@ -222,7 +247,7 @@ class LocalDeliveryTests(SynchronousTestCase):
         now(self.house.delivery.stop())
         message = self.send()
         self.assertEqual([Fate.PENDING], self.fates(message))
-        later = LocalDelivery(self.house.spool, self.house.directory, as_store(self.house.store), self.house.clock)
+        later = self.house.make_delivery()
         self.assertEqual(1, now(later.start()))
         self.assertEqual([Fate.DELIVERED], self.fates(message))
 

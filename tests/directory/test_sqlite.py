@@ -19,8 +19,8 @@ from twisted_mail_server.directory.names import LocalNames
 from twisted_mail_server.directory.sqlite import SqliteDirectory
 from twisted_mail_server.interfaces import ITransaction
 from twisted_mail_server.model import limits
-from twisted_mail_server.model.accounts import AccountId
-from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
+from twisted_mail_server.model.accounts import Account, AccountId
+from twisted_mail_server.model.errors import DatabaseBusy, DiskFull, TemporaryFailure
 
 
 class SqliteDirectoryTests(DirectoryContract, SynchronousTestCase):
@@ -69,6 +69,19 @@ class SqliteDirectoryTests(DirectoryContract, SynchronousTestCase):
             now(self.directory._database.transact(spoil))
             failure_of(self.directory.login("alice"), TemporaryFailure)
 
+    def test_keys_while_busy(self) -> None:
+        """
+        While the database cannot be read at once, what was known of the keys before is what counts.
+        """
+        assert isinstance(self.directory, SqliteDirectory)
+        self.assertTrue(self.directory.all_have_keys())
+
+        def busy(database: object, sql: str, args: Any = ()) -> None:
+            raise DatabaseBusy("Not now.")
+
+        self.patch(type(self.directory._database), "read", busy)
+        self.assertTrue(self.directory.all_have_keys())
+
 
 class ProcessesTests(SynchronousTestCase):
     """
@@ -113,9 +126,27 @@ class ProcessesTests(SynchronousTestCase):
         """
         What one process adds, the other knows.
         """
-        found = now(self.theirs.recipient(address("alice@example.org")))
-        assert found is not None
+        found = now(self.theirs.lookup(address("alice@example.org")))
+        assert isinstance(found, Account)
         self.assertEqual(self.alice, found.id)
+
+    def test_disabled_elsewhere(self) -> None:
+        """
+        An account that one process shuts is shut in the other, which is told.
+        """
+        now(self.theirs.set_disabled(self.alice, True))
+        self.assertEqual([self.alice], self.told_here)
+        found = now(self.mine.login("alice"))
+        assert found is not None
+        self.assertTrue(found[0].is_disabled)
+
+    def test_one_secret(self) -> None:
+        """
+        What stands in for nobody is the same in both processes, and in those that come later.
+        """
+        later, _ = self.open()
+        made = {directory.stand_in("nobody") for directory in (self.mine, self.theirs, later)}
+        self.assertEqual(1, len(made))
 
     def test_told_at_once(self) -> None:
         """

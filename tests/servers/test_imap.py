@@ -7,10 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
 from tests.support.imap import ImapServerCase
 from tests.support.transports import MemoryTransport, TlsClient
 from twisted_mail_server.model import limits
+from twisted_mail_server.model.errors import TemporaryFailure
 from twisted_mail_server.servers.base import Ending, TlsUse
 from twisted_mail_server.servers.imap import ImapSession
 
@@ -69,7 +71,7 @@ class ConversationTests(ImapServerCase):
         The log gets what the client said it was, and who logged in.
         """
         session, transport = self.enter(b'x ID ("version" NIL "name" "mutt" "os" "plan9")')
-        self.assertEqual({"client": " mutt"}, session.facts())
+        self.assertEqual({"client": "mutt"}, session.facts())
         self.assertEqual("fred@example.org", session.account)
         transport.lose()
 
@@ -192,12 +194,36 @@ class Slow:
     A view that expunges as slowly as a test wants.
     """
 
-    def __init__(self, view: Any, expunge: Any) -> None:
+    def __init__(self, view: Any, expunge: Any, open_content: Any = None) -> None:
         self._view = view
         self.expunge = expunge
+        self.open_content = open_content
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._view, name)
+
+
+class Torn:
+    """
+    Content of which only the beginning can be read.
+    """
+
+    def __init__(self, content: Any) -> None:
+        self._content = content
+        self.size = content.size
+
+    async def read(self, offset: int = 0, length: int = -1) -> bytes:
+        """
+        A piece, of the first half.
+        """
+        if offset > self.size // 2:
+            raise TemporaryFailure("Gone.")
+        return await self._content.read(offset, length)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """
+        Done.
+        """
 
 
 class NewsTests(ImapServerCase):
@@ -426,6 +452,28 @@ class EndTests(ImapServerCase):
         self.assertIn(b"a NO [SERVERBUG] ", transport.take())
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
 
+    def test_message_breaks_off(self) -> None:
+        """
+        When content cannot be read to its end, the connection ends, for nothing else can be said; the log knows why.
+        """
+        self.add(b"Subject: x\r\n\r\n" + b"y" * 1_000_000)
+        session, transport = self.enter(b"x SELECT INBOX")
+        assert session._conversation is not None
+        opened = session._conversation.session.mailbox.view.open_content
+
+        async def torn(uid: int) -> Torn:
+            return Torn(await opened(uid))
+
+        selected = session._conversation.session.mailbox
+        selected.view = Slow(selected.view, None, torn)  # type: ignore[assignment]
+        with capturedLogs() as events:
+            transport.deliver(b"a FETCH 1 BODY[]\r\nb NOOP\r\n")
+        said = transport.take()
+        self.assertTrue(said.startswith(b"* 1 FETCH (BODY[] {1000014}\r\nSubject: x"))
+        self.assertNotIn(b"OK", said)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(["Gone."], [event["reason"] for event in events if "reason" in event])
+
     def test_bug_at_the_end(self) -> None:
         """
         A view that cannot be closed is in the log.
@@ -445,11 +493,20 @@ class EndTests(ImapServerCase):
         """
         Who idles in a mailbox that is deleted gets BYE.
         """
-        _, transport = self.enter(b"x CREATE Work", b"x SELECT Work", b"x IDLE")
+        session, transport = self.enter(b"x CREATE Work", b"x SELECT Work", b"x IDLE")
         transport.take()
         self.enter(b"x DELETE Work")
         self.assertEqual(b"* BYE The selected mailbox was deleted.\r\n", transport.take())
         self.assertTrue(transport.disconnecting)
+        self.assertIsNone(session.ending)
+
+    def test_expelled(self) -> None:
+        """
+        Who only makes mistakes is sent away, and the log says so.
+        """
+        session, transport = self.enter(*[b"x XYZZY"] * limits.ERRORS_PER_SESSION)
+        self.assertTrue(transport.disconnecting)
+        self.assertIs(Ending.EXPELLED, session.ending)
 
 
 class PressureTests(ImapServerCase):

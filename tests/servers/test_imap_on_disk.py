@@ -4,7 +4,7 @@ The same conversations with mail that is kept in files and databases.
 
 from __future__ import annotations
 
-from tests.protocols.imap import test_server, test_session, test_transcripts
+from tests.protocols.imap import test_consistency, test_server, test_session, test_transcripts
 from tests.protocols.imap.commands import test_appending, test_listing, test_mailboxes, test_messages
 from tests.protocols.imap.extensions import test_idle, test_move, test_specialuse, test_uidplus
 from tests.support.disks import disk_for
@@ -104,3 +104,11 @@ class TroubleTests(OnDisk, test_server.TroubleTests):
     """
     What fails on our side.
     """
+
+
+class ConsistencyTests(OnDisk, test_consistency.ConsistencyTests):
+    """
+    Several clients at work.
+    """
+
+    seeds = range(15)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.spools import SpoolContract
@@ -33,7 +34,7 @@ class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
             self.seed = 0
         self.seed += 1
         disk = inline_disk(self.root, seed=self.seed)
-        spool = Spool(disk, f"{self.root}/spool", seeded(self.seed), 0)
+        spool = Spool(disk, f"{self.root}/spool", seeded(self.seed), 0, Clock())
         now(spool.open())
         self.addCleanup(lambda: now(spool.close()))
         return spool
@@ -159,7 +160,7 @@ class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
         """
         Below the reserve, nothing is taken in.
         """
-        full = Spool(inline_disk(self.root), f"{self.root}/spool", seeded(9), 1 << 62)
+        full = Spool(inline_disk(self.root), f"{self.root}/spool", seeded(9), 1 << 62, Clock())
         self.assertRaises(DiskFull, full.check_room)
 
     def test_content_is_missing(self) -> None:

@@ -4,6 +4,7 @@ L{twisted_mail_server.spool.memory}
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.spools import SpoolContract
@@ -25,7 +26,7 @@ class MemorySpoolTests(SpoolContract, SynchronousTestCase):
         """
         In memory.
         """
-        return MemorySpool(seeded())
+        return MemorySpool(seeded(), Clock())
 
     def test_content_is_gone(self) -> None:
         """

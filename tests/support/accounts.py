@@ -16,7 +16,7 @@ from tests.support.disks import HeldPool, InlinePool, call_now, seeded
 from tests.support.drive import now
 from twisted_mail_server.auth.authenticator import Authenticator
 from twisted_mail_server.auth.hashing import Argon2Passwords
-from twisted_mail_server.auth.portals import build_portal
+from twisted_mail_server.auth.portals import build_authenticator
 from twisted_mail_server.directory.memory import MemoryDirectory
 from twisted_mail_server.directory.names import LocalNames
 from twisted_mail_server.interfaces import IDirectory, IMailStore, INews
@@ -109,7 +109,7 @@ class House:
         self.directory = MemoryDirectory(self.clock, seeded(1), NAMES)
         self.store = MemoryStore(self.clock, seeded(2))
         self.passwords = cheap_passwords(self.clock, self.pool)
-        self.authenticator = Authenticator(build_portal(self.directory, self.store, self.passwords), self.clock)
+        self.authenticator = build_authenticator(self.directory, self.store, self.passwords, self.clock, seeded(6))
 
     def add(self, text: str, password: bytes = b"secret") -> Account:
         """

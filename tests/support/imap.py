@@ -140,6 +140,7 @@ class Line:
     conversation: Conversation = field(init=False)
     sent: bytearray = field(factory=bytearray)
     failures: list[Exception] = field(factory=list)
+    broken: list[str] = field(factory=list)
     revoked: list[str] = field(factory=list)
     entered_as: list[Account] = field(factory=list)
     tls_started: int = 0
@@ -259,6 +260,12 @@ class Line:
         Remember why.
         """
         self.revoked.append(reason)
+
+    def broke_off(self, reason: str) -> None:
+        """
+        Remember why.
+        """
+        self.broken.append(reason)
 
     def failed(self, problem: Exception, doing: str) -> None:
         """

@@ -7,19 +7,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted_mail_server.delivery.reporting import Reporting
+from zope.interface import implementer
 
 from tests.support.disks import seeded
 from tests.support.drive import now
-from twisted_mail_server.delivery.intake import Intake
-from twisted_mail_server.delivery.local import LocalDelivery
+from twisted_mail_server.delivery.dispatch import Dispatcher
+from twisted_mail_server.delivery.intake import Intake, RelayTerms
+from twisted_mail_server.delivery.outcomes import Outcomes, Schedule
+from twisted_mail_server.delivery.rewriting import SenderRewriting
+from twisted_mail_server.delivery.routing import Router
 from twisted_mail_server.directory.memory import MemoryDirectory
-from twisted_mail_server.interfaces import IAccountMail, IDirectory, IMailStore, ISpool
-from twisted_mail_server.model.accounts import Account, AccountId, StoredCredentials
+from twisted_mail_server.interfaces import IAccountMail, IDirectory, IMailStore, IRelay, ISpool
+from twisted_mail_server.model.accounts import Account, AccountId, Alias, StoredCredentials
 from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.queue import Arrival, QueueId
+from twisted_mail_server.model.queue import Arrival, Outcome, QueuedMessage, QueueId, Result
 from twisted_mail_server.spool.memory import MemorySpool
 from twisted_mail_server.storage.memory import MemoryStore
 
@@ -107,6 +112,37 @@ def as_store(store: WatchedStore) -> IMailStore:
     return cast(IMailStore, store)
 
 
+@implementer(IRelay)
+class MadeUpRelay:
+    """
+    A way out that does what a test says.
+
+    @ivar sent: message, recipients and domain of each try.
+    @ivar answer: the outcome and the words of each recipient's result, or a Deferred to wait for first.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[QueuedMessage, tuple[int, ...], str]] = []
+        self.before: Callable[[], Deferred[None] | None] = lambda: None
+        self.answer: Callable[[QueuedMessage, int], Result] = lambda message, number: Result(
+            number, Outcome.RELAYED, "mx.example said: 250 2.0.0 Fine", "2.0.0", "smtp; 250 2.0.0 Fine", "mx.example"
+        )
+
+    async def deliver(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> list[Result]:
+        """
+        One try.
+        """
+        self.sent.append((message, tuple(numbers), domain))
+        waiting = self.before()
+        if waiting is not None:
+            await waiting
+        return [self.answer(message, number) for number in numbers]
+
+
+#: Waits between tries, in seconds, and when a message comes back.
+SCHEDULE = Schedule((300, 900, 1800), expire_after=5 * 86_400, delay_warning=4 * 3600)
+
+
 @define(eq=False)
 class MailHouse:
     """
@@ -115,29 +151,62 @@ class MailHouse:
 
     clock: Clock = field(factory=memory_clock)
     directory: IDirectory = field()
-    spool: ISpool = field(factory=lambda: MemorySpool(seeded(1)))
+    spool: ISpool = field()
     store: WatchedStore = field()
+    relay: MadeUpRelay = field(factory=MadeUpRelay)
+    relay_terms: RelayTerms = field(factory=RelayTerms)
+    rewriting: SenderRewriting = field(init=False)
+    router: Router = field(init=False)
     intake: Intake = field(init=False)
-    delivery: LocalDelivery = field(init=False)
+    delivery: Dispatcher = field(init=False)
 
     @directory.default
     def _make_directory(self) -> IDirectory:
         return MemoryDirectory(self.clock, seeded(2))
+
+    @spool.default
+    def _make_spool(self) -> ISpool:
+        return MemorySpool(seeded(1), self.clock)
 
     @store.default
     def _make_store(self) -> WatchedStore:
         return WatchedStore(MemoryStore(self.clock, seeded(3)))
 
     def __attrs_post_init__(self) -> None:
-        self.intake = Intake(self.spool, self.directory, self.clock, seeded(4), "mail.example.org")
-        self.delivery = LocalDelivery(self.spool, self.directory, as_store(self.store), self.clock)
+        self.rewriting = SenderRewriting(b"secret", self.clock)
+        self.router = Router(self.directory, self.rewriting.recover)
+        self.intake = self.make_intake()
+        self.delivery = self.make_delivery()
         now(self.delivery.start())
+
+    def make_intake(self, **changes: Any) -> Intake:
+        """
+        A way in, with terms of a test's own.
+        """
+        terms: dict[str, Any] = {"relay": evolve(self.relay_terms, rewrite=self.rewriting.forward), **changes}
+        store = as_store(self.store)
+        return Intake(self.spool, self.router, store, self.clock, seeded(4), "mail.example.org", **terms)
+
+    def make_delivery(self) -> Dispatcher:
+        """
+        Another process that delivers.
+        """
+        reporting = Reporting(self.spool, self.clock, seeded(5), "mail.example.org")
+        outcomes = Outcomes(self.spool, reporting, self.clock, lambda count: b"\x80" + bytes(count - 1), SCHEDULE)
+        return Dispatcher(self.spool, self.router, outcomes, self.clock, as_store(self.store), self.relay)
 
     def add(self, address: str) -> Account:
         """
         Somebody new.
         """
         return now(self.directory.add_account(Address.parse(address), StoredCredentials("$argon2id$")))
+
+    def alias(self, address: str, *targets: str) -> None:
+        """
+        An address that stands for others.
+        """
+        local, _, domain = address.rpartition("@")
+        now(self.directory.set_alias(Alias(Address(local, domain), tuple(map(Address.parse, targets)))))
 
     def inbox(self, account: Account) -> list[bytes]:
         """

@@ -19,7 +19,7 @@ from tests.support.transports import MemoryTransport, ThrowAwayCertificates
 from twisted_mail_server.interfaces import IAuthenticator, IIntake, ILogin, IMailTransaction, ISubmitter
 from twisted_mail_server.model.accounts import Account, AccountId, PlainSecret
 from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.envelopes import Origin, Service
+from twisted_mail_server.model.envelopes import MailOptions, Origin, RecipientOptions, Service
 from twisted_mail_server.model.errors import AuthenticationFailed, MailError
 from twisted_mail_server.model.queue import QueueId
 from twisted_mail_server.protocols.smtp.conversation import Policy
@@ -60,7 +60,7 @@ def read_script(script: str) -> list[tuple[str, list[str]]]:
     """
     A written conversation as turns: what the client says, and the lines it then gets.  A first turn without C{C:} is what
     the server says by itself.  C{C+} lines are sent together with the line after them; a reply that ends in C{...} is
-    compared up to there.
+    compared up to there, and C{250-*} stands for any number of lines that begin with C{250-}.
     """
     turns: list[tuple[str, list[str]]] = [("", [])]
     for line in filter(str.strip, dedent(script).splitlines()):
@@ -87,13 +87,21 @@ def compare_lines(expected: list[str], output: bytes) -> str:
     """
     What differs between the expected lines and what was said; empty if nothing does.
     """
-    lines = output.decode("ascii").split("\r\n")
+    lines = output.decode("utf-8").split("\r\n")
     if lines.pop() != "":
         return f"The output does not end with CRLF: {output!r}"
-    fits = len(lines) == len(expected) and all(
-        line.startswith(pattern[:-3]) if pattern.endswith("...") else line.rstrip() == pattern.rstrip()
-        for pattern, line in zip(expected, lines, strict=True)
-    )
+    rest = list(lines)
+    fits = True
+    for pattern in expected:
+        if pattern.endswith("-*"):
+            while rest and rest[0].startswith(pattern[:-1]):
+                del rest[0]
+        else:
+            line = rest.pop(0) if rest else ""
+            fits = fits and (
+                line.startswith(pattern[:-3]) if pattern.endswith("...") else line.rstrip() == pattern.rstrip()
+            )
+    fits = fits and not rest
     return "" if fits else f"expected {expected}\n     got {lines}"
 
 
@@ -183,10 +191,10 @@ class SmtpCase:
         if expected:
             self.assertEqual("", compare_lines(expected, driver.output))
         for said, expected in turns[1:]:
-            difference = compare_lines(expected, driver.receive(said.encode("latin-1")))
+            difference = compare_lines(expected, driver.receive(said.encode("utf-8")))
             self.assertEqual("", difference, f"after {said!r}: {difference}")
         if not any(isinstance(event, TlsAsked) for event in driver.events):
-            whole = "".join(said for said, _ in turns).encode("latin-1")
+            whole = "".join(said for said, _ in turns).encode("utf-8")
             self.same_however_cut(
                 whole, [[whole], [whole[at : at + 1] for at in range(len(whole))]], driver, policy, **options
             )
@@ -221,19 +229,22 @@ class MadeUpTransaction:
     intake: MadeUpIntake
     origin: Origin
     sender: Address | None
-    details: dict[str, Any]
+    options: MailOptions
+    submitter: ISubmitter | None
     queue_id: QueueId
     recipients: list[str] = field(factory=list)
+    wishes: list[RecipientOptions] = field(factory=list)
     content: list[bytes] = field(factory=list)
     #: C{open}, C{finished}, C{abandoned}.
     fate: str = "open"
 
-    async def recipient(self, address: Address) -> None:
+    async def recipient(self, address: Address, options: RecipientOptions) -> None:
         """
         Take it, unless the intake was told otherwise.
         """
         await self.intake.step(str(address))
         self.recipients.append(str(address))
+        self.wishes.append(options)
 
     async def begin_content(self) -> None:
         """
@@ -288,15 +299,14 @@ class MadeUpIntake:
             await told
 
     async def begin(
-        self, origin: Origin, sender: Address | None, *, body: object, size: int, submitter: ISubmitter | None
+        self, origin: Origin, sender: Address | None, options: MailOptions, submitter: ISubmitter | None
     ) -> IMailTransaction:
         """
         One more.
         """
         await self.step(str(sender))
-        details = {"body": body, "size": size, "submitter": submitter}
         queue_id = QueueId(len(self.transactions).to_bytes(16, "big"))
-        transaction = MadeUpTransaction(self, origin, sender, details, queue_id)
+        transaction = MadeUpTransaction(self, origin, sender, options, submitter, queue_id)
         self.transactions.append(transaction)
         return transaction
 
@@ -436,7 +446,7 @@ class ServerCase:
         """
         for said, expected in read_script(script):
             if said or expected:
-                difference = compare_lines(expected, say(said.encode("latin-1")))
+                difference = compare_lines(expected, say(said.encode("utf-8")))
                 self.assertEqual("", difference, f"after {said!r}: {difference}")
 
     def plays(self, script: str, peer: str = "192.0.2.1", **options: Any) -> tuple[SmtpSession, MemoryTransport]:

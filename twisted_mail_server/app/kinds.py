@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, time
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
+from twisted_mail_server.dns.resolv import NameServer, parse_servers
 from twisted_mail_server.model.addresses import parse_domain
 from twisted_mail_server.model.errors import MailError, SyntaxProblem
 from twisted_mail_server.model.limits import KIB, MIB
@@ -23,6 +24,11 @@ _UNITS = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": KIB, "MIB": M
 _SIZE = re.compile(r"([0-9]{1,15}) ?([A-Za-z]{1,3})")
 _PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"([0-9]{1,10}) ?([smhdw])")
+# host:port, [address]:port
+_PLACE = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+_HIGHEST_PORT = 65_535
+# NAME = [A-Za-z_][A-Za-z0-9_]*                       ; POSIX.1-2024 section 3.216, small letters too
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 class Wrong(Exception):
@@ -257,13 +263,77 @@ class FilePath:
 
 
 @frozen
+class HostPort:
+    """
+    A host, by name or address, and a port.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@frozen
+class Secret:
+    """
+    A password, or where it stands.  No part of it that could be the password is shown anywhere.
+    """
+
+    text: str = field(default="", repr=False)
+    #: The file whose first line it is.
+    file: str = ""
+    #: The environment variable that holds it.
+    variable: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.file or self.variable)
+
+
+@frozen
+class Password:
+    """
+    A secret in the settings file, or better a word of where it stands.
+    """
+
+    allowed: str = 'a string, or { file = "a path" }, or { env = "a variable" }'
+
+    def read(self, found: Any) -> Secret:
+        """
+        @raise Wrong: none of the three.
+        """
+        match found:
+            case str():
+                return Secret(found)
+            case {"file": str(path), **others} if path and "\0" not in path and not others:
+                return Secret(file=path)
+            case {"env": str(name), **others} if _VARIABLE.fullmatch(name) and not others:
+                return Secret(variable=name)
+        raise Wrong
+
+    def write(self, value: Any) -> str:
+        """
+        Where it stands; never itself.
+        """
+        if value.file:
+            return f"{{ file = {quoted(value.file)} }}"
+        if value.variable:
+            return f"{{ env = {quoted(value.variable)} }}"
+        return quoted("..." if value.text else "")
+
+
+@frozen
 class ListOf:
     """
-    A list of values of one kind, each once.  The reader reads its entries one by one, so that each complaint has its line.
+    A list of values of one kind.  The reader reads its entries one by one, so that each complaint has its line.
     """
 
     kind: Kind
     maximum: int = 1000
+    minimum: int = 0
+    #: Whether an entry may be there more than once.
+    may_repeat: bool = False
 
     @property
     def allowed(self) -> str:
@@ -282,6 +352,8 @@ class ListOf:
             raise Wrong
         if len(found) > self.maximum:
             raise Wrong(f"It has {len(found)} entries, and {self.maximum} are allowed.")
+        if len(found) < self.minimum:
+            raise Wrong(f"It needs at least {self.minimum}.")
         return found
 
     def write(self, value: Any) -> str:
@@ -366,3 +438,29 @@ def network(text: str) -> IPv4Network | IPv6Network:
     except ValueError as problem:
         reason = " It has bits beyond its prefix." if "host bits" in str(problem) else ""
         raise SyntaxProblem(f"This is no network.{reason}") from problem
+
+
+def host_port(text: str) -> HostPort:
+    """
+    A host and a port; an IPv6 address stands in brackets.
+
+    @raise SyntaxProblem: it is something else.
+    """
+    parts = _PLACE.fullmatch(text)
+    if parts is None or not 0 < int(parts["port"]) <= _HIGHEST_PORT:
+        raise SyntaxProblem("This is no host with a port.")
+    if parts["name"]:
+        return HostPort(domain(parts["name"]), int(parts["port"]))
+    try:
+        return HostPort(str(ip_address(parts["bracketed"])), int(parts["port"]))
+    except ValueError as problem:
+        raise SyntaxProblem("The host in brackets is no address.") from problem
+
+
+def name_server(text: str) -> NameServer:
+    """
+    A resolver: an address, with a port or without.
+
+    @raise BadSetting: it is something else.
+    """
+    return parse_servers([text])[0]

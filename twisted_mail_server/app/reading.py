@@ -14,12 +14,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import NOTHING, define, field
+from attrs import NOTHING, define, evolve, field
 
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import BadSetting, SyntaxProblem
 
-from .kinds import FilePath, Kind, ListOf, Wrong, described, domain, quoted
+from .kinds import FilePath, Kind, ListOf, Password, Secret, Wrong, described, domain, quoted
 from .places import Path, find_places
 from .settings import Section, Setting, Settings, contradictions, described_fields
 
@@ -72,6 +72,7 @@ def parse_settings(
     reading = _Reading(name, base, places)
     settings = reading.table(found, Settings, ())
     if not reading.problems:
+        settings["is_hostname_set"] = "hostname" in settings
         settings["hostname"] = settings.get("hostname") or _machine_name(machine or socket.gethostname())
         result = Settings(**settings, source=source)
         for path, sentence in contradictions(result):
@@ -155,20 +156,26 @@ class _Reading:
             value = kind.read(found)
         except Wrong as problem:
             reason = f" {problem}" if str(problem) else ""
-            self.problem(path, f"{_dotted(path)} is {described(found)}.{reason} It must be {kind.allowed}.")
+            # What should have been a password may be one, and is shown nowhere.
+            shown = "something else" if isinstance(kind, Password) else described(found)
+            self.problem(path, f"{_dotted(path)} is {shown}.{reason} It must be {kind.allowed}.")
             return None
         if isinstance(kind, ListOf):
             return self._entries(kind, value, path)
+        if isinstance(value, Secret):
+            return evolve(value, file=self._located(value.file)) if value.file else value
         return self._located(value) if isinstance(kind, FilePath) else value
 
     def _entries(self, kind: ListOf, found: list[Any], path: Path) -> tuple[Any, ...]:
-        values: dict[Any, None] = {}
+        values: list[Any] = []
+        known = set()
         for index, one in enumerate(found):
             before = len(self.problems)
             value = self._value(kind.kind, one, (*path, index))
-            if len(self.problems) == before and value in values:
+            if len(self.problems) == before and value in known and not kind.may_repeat:
                 self.problem((*path, index), f"{_dotted((*path, index))} is {described(one)}, which is there already.")
-            values[value] = None
+            values.append(value)
+            known.add(value)
         return tuple(values)
 
     def _located(self, path: str) -> str:

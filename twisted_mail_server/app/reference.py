@@ -50,7 +50,8 @@ def _table(settings: type) -> Iterator[str]:
             yield ""
             yield known.sentence
             yield ""
-            yield f"* Allowed: {known.kind.allowed}" + ("; none twice" if isinstance(known.kind, ListOf) else "")
+            is_unique = isinstance(known.kind, ListOf) and not known.kind.may_repeat
+            yield f"* Allowed: {known.kind.allowed}" + ("; none twice" if is_unique else "")
             yield f"* Default: {_default(attribute, known)}"
             if known.rfc:
                 yield f"* Standard: {known.rfc}"

@@ -10,21 +10,42 @@ files by it, and L{twisted_mail_server.app.reference} writes C{docs/reference/se
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from attrs import Attribute, field, fields, frozen
 
+from twisted_mail_server.directory.names import SUBADDRESS_SEPARATOR, check_separator
+from twisted_mail_server.dns.resolv import NameServer
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.limits import KIB, MIB
 from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, INBOX, SEPARATOR, DefaultMailbox, check_name
 from twisted_mail_server.servers.listening import check_endpoint, shared_port
 
-from .kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Size, Text, Whole, domain, network, optional
+from .kinds import (
+    Choice,
+    Duration,
+    FilePath,
+    Flag,
+    HostPort,
+    Kind,
+    ListOf,
+    Password,
+    Secret,
+    Size,
+    Text,
+    Whole,
+    domain,
+    host_port,
+    name_server,
+    network,
+    optional,
+)
 
 _KEY = "twisted_mail_server.app.settings"
-_DAY = 86_400
+_HOUR = 3600
+_DAY = 24 * _HOUR
 
 
 @frozen
@@ -159,6 +180,96 @@ class SubmissionSettings:
         rfc="RFC 6409 section 3.3",
         default=(),
     )
+    recipients_per_hour: int = _setting(
+        Whole(0, 1_000_000),
+        "So many recipients an hour may one user have; more are put off (450). A stolen password then sends little. 0: any number.",
+        default=500,
+    )
+
+
+@frozen
+class RelaySettings:
+    """
+    Mail for other servers.
+    """
+
+    smarthost: HostPort | None = _setting(
+        Text('a host and a port such as "smtp.example.net:587", or empty', optional(host_port)),
+        "The server that takes all mail for elsewhere. Without one, each domain's own servers are asked for in DNS.",
+        rfc="RFC 5321 section 5.1",
+        default=None,
+    )
+    smarthost_login: str = _setting(Text("a string"), "The login name at the smarthost.", rfc="RFC 4954", default="")
+    smarthost_password: Secret = _setting(
+        Password(),
+        "The password at the smarthost: the first line of a file, or an environment variable, or itself."
+        " A file that others may read is warned of.",
+        default=Secret(),
+    )
+    smarthost_tls: str = _setting(
+        Choice(("required", "implicit", "opportunistic", "off")),
+        "`required`: no mail goes without TLS; `implicit`: TLS from the first octet, as on port 465; `opportunistic`: TLS where it"
+        " can be had; `off`: none. A password goes without TLS only to this machine.",
+        rfc="RFC 3207, 8314",
+        default="required",
+    )
+    retry_schedule: tuple[int, ...] = _setting(
+        ListOf(Duration(1, 7 * _DAY), 100, 1, may_repeat=True),
+        "The waits between tries, each made a little longer or shorter by chance; the last one repeats.",
+        rfc="RFC 5321 section 4.5.4.1",
+        default=(300, 900, 1800, _HOUR, 2 * _HOUR, 4 * _HOUR),
+    )
+    expire_after: int = _setting(
+        Duration(60, 60 * _DAY),
+        "A message that waited so long is given up, and its sender told.",
+        rfc="RFC 5321 section 4.5.4.1",
+        default=5 * _DAY,
+    )
+    delay_warning: int = _setting(
+        Duration(0, 60 * _DAY),
+        "The sender of a message that waited so long is told that it still does. 0: never.",
+        rfc="RFC 3461 section 4.1",
+        default=4 * _HOUR,
+    )
+    connect_timeout: int = _setting(
+        Duration(1, 300), "So long one address of a server is waited for to take a connection.", default=30
+    )
+    command_timeout: int = _setting(
+        Duration(1, _HOUR),
+        "So long a server is waited for to answer a command; the end of a message has its own ten minutes.",
+        rfc="RFC 5321 section 4.5.3.2",
+        default=300,
+    )
+    connections: int = _setting(
+        Whole(1, 10_000), "The most connections to other servers at a time.", default=limits.RELAY_CONNECTIONS
+    )
+    connections_per_destination: int = _setting(
+        Whole(1, 1000),
+        "The most connections at a time for one domain, or to the smarthost.",
+        default=limits.RELAY_CONNECTIONS_PER_DESTINATION,
+    )
+    prefer_ipv6: bool = _setting(
+        Flag(),
+        "Whether a server's IPv6 addresses are tried before its IPv4 ones. Set it when this machine's IPv6 address has a name in DNS,"
+        " for many servers refuse mail from one that has none.",
+        rfc="RFC 5321 section 5.2",
+        default=False,
+    )
+
+
+@frozen
+class DnsSettings:
+    """
+    Whom to ask for names.
+    """
+
+    resolvers: tuple[NameServer, ...] = _setting(
+        ListOf(Text('an IP address with a port or without, such as "127.0.0.1:53"', name_server), limits.DNS_RESOLVERS),
+        "The recursive resolvers that are asked, in that order. What one says of DNSSEC is believed if it is on this machine.",
+        default=(),
+        default_word="those in `/etc/resolv.conf`",
+    )
+    timeout: int = _setting(Duration(1, 60), "So long an answer is waited for, whoever is asked.", default=5)
 
 
 @frozen
@@ -251,11 +362,13 @@ class Settings:
     All of them.
 
     @ivar source: the file they were read from; L{None} for the built-in default.
+    @ivar is_hostname_set: whether the file says it; a name that was only guessed is not shown to other servers.
     """
 
     hostname: str = _setting(
         _DOMAIN,
-        "What the server calls itself in greetings and in trace fields: its name in DNS.",
+        "What the server calls itself in greetings and in trace fields: its name in DNS."
+        " Until it is set in this file nothing is relayed to other servers.",
         rfc="RFC 5321 section 4.1.3",
         default="localhost",
         default_word="the machine's name",
@@ -275,6 +388,12 @@ class Settings:
         rfc="RFC 5321 section 4.5.1, RFC 2142",
         default=None,
         default_word="the first account",
+    )
+    subaddress_separator: str = _setting(
+        Text('up to 8 characters of a local part such as "+" or "--", or empty', check_separator),
+        "What stands between a local part and its subaddress: mail for `ann+lists` goes to `ann`. Empty for no subaddresses.",
+        rfc="RFC 5233",
+        default=SUBADDRESS_SEPARATOR,
     )
     separator: str = _setting(
         Choice(("/", ".")),
@@ -296,11 +415,14 @@ class Settings:
     tls: TlsSettings = _section("tls", TlsSettings, "What the server shows of itself.")
     auth: AuthSettings = _section("auth", AuthSettings, "Who may log in, and how.")
     submission: SubmissionSettings = _section("submission", SubmissionSettings, "Mail from our own users.")
+    relay: RelaySettings = _section("relay", RelaySettings, "Mail for other servers.")
+    dns: DnsSettings = _section("dns", DnsSettings, "Whom to ask for names.")
     limits: LimitSettings = _section("limits", LimitSettings, "What one client or one message may use.")
     store: StoreSettings = _section("store", StoreSettings, "Where mail lives.")
     spool: SpoolSettings = _section("spool", SpoolSettings, "Mail on its way.")
     log: LogSettings = _section("log", LogSettings, "What the log looks like; where it goes is twistd's `--logfile`.")
     source: str | None = None
+    is_hostname_set: bool = False
 
 
 def described_fields(settings: type) -> Iterator[tuple[Attribute[Any], str, Setting | Section]]:
@@ -321,6 +443,7 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], 
     if (tls.certificate is None) != (tls.key is None):
         present, absent = ("certificate", "key") if tls.key is None else ("key", "certificate")
         yield ("tls", present), f"tls.{present} is set and tls.{absent} is not. Set both, or neither."
+    yield from _relay_contradictions(settings.relay)
     taken: dict[str, int] = {}
     for index, listener in enumerate(settings.listeners):
         port = shared_port(listener.endpoint)
@@ -332,3 +455,27 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], 
                 ("listener", index, "endpoint"),
                 f"listener[{index + 1}].endpoint is that of listener[{first + 1}]. Only one can listen there.",
             )
+
+
+def _relay_contradictions(relay: RelaySettings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if bool(relay.smarthost_login) != bool(relay.smarthost_password):
+        names = ("smarthost_login", "smarthost_password")
+        present, absent = names if relay.smarthost_login else names[::-1]
+        yield ("relay", present), f"relay.{present} is set and relay.{absent} is not. Set both, or neither."
+    elif relay.smarthost_login and relay.smarthost is None:
+        yield ("relay", "smarthost_login"), "relay.smarthost_login is set and relay.smarthost is not."
+    elif relay.smarthost_login and relay.smarthost_tls in ("opportunistic", "off") and not _is_here(relay.smarthost):
+        yield (
+            ("relay", "smarthost_tls"),
+            f'relay.smarthost_tls is "{relay.smarthost_tls}", and the password could be read on its way.'
+            ' With a login it must be "required" or "implicit".',
+        )
+
+
+def _is_here(smarthost: HostPort | None) -> bool:
+    if smarthost is None or smarthost.host == "localhost":
+        return True
+    try:
+        return ip_address(smarthost.host).is_loopback
+    except ValueError:
+        return False

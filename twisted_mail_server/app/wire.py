@@ -31,7 +31,7 @@ from twisted_mail_server.admin.operations import Operations
 from twisted_mail_server.admin.peers import Peers
 from twisted_mail_server.auth.authenticator import Authenticator
 from twisted_mail_server.auth.hashing import Argon2Passwords
-from twisted_mail_server.auth.portals import build_portal
+from twisted_mail_server.auth.portals import build_authenticator
 from twisted_mail_server.delivery.intake import Intake
 from twisted_mail_server.delivery.local import LocalDelivery
 from twisted_mail_server.delivery.maintenance import Maintenance
@@ -173,7 +173,8 @@ def _pool(threads: int, name: str, closing: Closing) -> ThreadPool:
 
 
 def _names(settings: Settings) -> LocalNames:
-    return LocalNames(frozenset(settings.domains), default_domain(settings), settings.postmaster)
+    domains, postmaster = frozenset(settings.domains), settings.postmaster
+    return LocalNames(domains, default_domain(settings), postmaster, settings.subaddress_separator)
 
 
 def default_domain(settings: Settings) -> str:
@@ -265,7 +266,7 @@ async def _start(resources: Resources, certificates: ServerContexts | None) -> S
     delivery = LocalDelivery(spool, directory, store, clock)
     maintenance = Maintenance(spool, store, clock, settings.spool.history)
     intake = Intake(spool, directory, clock, resources.random, settings.hostname, settings.limits.recipients)
-    authenticator = Authenticator(build_portal(directory, store, resources.passwords), clock)
+    authenticator = build_authenticator(directory, store, resources.passwords, clock, resources.random)
     await delivery.start()
     maintenance.start()
     return Server(resources, certificates, authenticator, intake, first_account, delivery, maintenance)

@@ -7,21 +7,23 @@ C{throttled} and C{failed}: a line that fail2ban can match.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.cred.error import LoginDenied, UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_mail_server.auth.credentials import MECHANISMS, PasswordSecret
+from twisted_mail_server.auth.checkers.composite import CompositeChecker
+from twisted_mail_server.auth.credentials import MECHANISMS, credentials_of
 from twisted_mail_server.auth.throttle import Throttle
 from twisted_mail_server.interfaces import IAuthenticator, ILogin
 from twisted_mail_server.model import limits
-from twisted_mail_server.model.accounts import Account, PlainSecret
+from twisted_mail_server.model.accounts import Account, ScramStart, Secret
 from twisted_mail_server.model.errors import AuthenticationFailed, MailError, Throttled
 from twisted_mail_server.protocols.sasl.registry import known
 
@@ -29,6 +31,8 @@ _log = Logger()
 
 #: Longest name that is looked at, or shown in the log: an address.
 _NAME = limits.LOCAL_PART + 1 + limits.DOMAIN
+#: Octets of chance in our part of a nonce.
+_NONCE = 18
 
 
 @implementer(ILogin)
@@ -68,7 +72,10 @@ class Authenticator:
     """
 
     _portal: Portal
+    #: The portal's only checker.
+    _checker: CompositeChecker
     _clock: IReactorTime
+    _random: Callable[[int], bytes]
     _throttle: Throttle = field(factory=Throttle)
 
     def mechanisms(self, *, is_private: bool) -> tuple[str, ...]:
@@ -77,52 +84,70 @@ class Authenticator:
         """
         if not is_private:
             return ()
-        checked = self._portal.listCredentialsInterfaces()
-        return known(name for kind, names in MECHANISMS if kind in checked for name in names)
+        checked = self._checker.kinds()
+        return known((name for kind, names in MECHANISMS if kind in checked for name in names), has_binding=True)
 
-    async def login(self, secret: PlainSecret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> Login:
+    async def keys(self, name: str, hash_name: str, *, peer: str) -> ScramStart:
+        """
+        What a SCRAM exchange starts from.
+
+        @raise Throttled: too many failures; try later.
+        """
+        self._may_try(name, peer)
+        keys = await self._checker.keys(name, hash_name)
+        return ScramStart(keys, base64.b64encode(self._random(_NONCE)))
+
+    async def login(self, secret: Secret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> Login:
         """
         Check a secret and give the avatar that provides the interface C{avatar}.
 
         @raise AuthenticationFailed: wrong name or password, or acting for somebody else.
         @raise Throttled: too many failures; try later.
         """
-        name = secret.authcid.strip().lower()[:_NAME]
-        wait = self._throttle.wait(peer, name, self._clock.seconds())
-        if wait > 0:
-            self._tell(secret, peer, "throttled")
-            raise Throttled("Too many failed logins. Try again later.")
+        name = self._may_try(secret.authcid, peer)
         try:
             login = await self._ask(secret, avatar, revoked)
         except (UnauthorizedLogin, LoginDenied):
             self._throttle.failed(peer, name, self._clock.seconds())
-            self._tell(secret, peer, "refused")
+            self._tell(secret.authcid, peer, "refused")
             raise AuthenticationFailed("Wrong name or password.") from None
         except MailError:
-            self._tell(secret, peer, "failed")
+            self._tell(secret.authcid, peer, "failed")
             raise
         self._throttle.succeeded(peer, name)
-        self._tell(secret, peer, "accepted", account=str(login.account.id))
+        self._tell(secret.authcid, peer, "accepted", account=str(login.account.id))
         return login
 
-    async def _ask(self, secret: PlainSecret, avatar: type, revoked: Callable[[str], None]) -> Login:
+    def _may_try(self, login: str, peer: str) -> str:
+        """
+        The name under which failures are counted.
+
+        @raise Throttled: there were too many.
+        """
+        name = login.strip().lower()[:_NAME]
+        if self._throttle.wait(peer, name, self._clock.seconds()) > 0:
+            self._tell(login, peer, "throttled")
+            raise Throttled("Too many failed logins. Try again later.")
+        return name
+
+    async def _ask(self, secret: Secret, avatar: type, revoked: Callable[[str], None]) -> Login:
         if len(secret.authcid) > _NAME:
             # Nobody's name; the portal still takes its time to say so.
-            secret = PlainSecret("", secret.password)
+            secret = evolve(secret, authcid="")
         found: Any
-        _, found, logout = await self._portal.login(PasswordSecret.of(secret), _Session(revoked), avatar)
+        _, found, logout = await self._portal.login(credentials_of(secret), _Session(revoked), avatar)
         login = Login(found, found.account, logout)
         if not _is_oneself(secret, login.account):
             login.logout()
             raise LoginDenied("Nobody acts for somebody else here.")
         return login
 
-    def _tell(self, secret: PlainSecret, peer: str, outcome: str, **more: str) -> None:
+    def _tell(self, login: str, peer: str, outcome: str, **more: str) -> None:
         tell = _log.info if outcome == "accepted" else _log.warn
-        tell("login {login} {peer} {outcome}", login=shown(secret.authcid), peer=peer or "-", outcome=outcome, **more)
+        tell("login {login} {peer} {outcome}", login=shown(login), peer=peer or "-", outcome=outcome, **more)
 
 
-def _is_oneself(secret: PlainSecret, account: Account) -> bool:
+def _is_oneself(secret: Secret, account: Account) -> bool:
     """
     Whether the authorization identity is empty, or the one who logged in (RFC 4616 section 2).
     """

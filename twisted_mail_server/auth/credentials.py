@@ -5,10 +5,10 @@ What a client says of itself, as credentials of L{twisted.cred}.
 from __future__ import annotations
 
 from attrs import field, frozen
-from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.credentials import ICredentials, IUsernamePassword
 from zope.interface import Attribute, implementer
 
-from twisted_mail_server.model.accounts import PlainSecret
+from twisted_mail_server.model.accounts import PlainSecret, ScramProof, Secret
 
 
 class IPasswordSecret(IUsernamePassword):
@@ -20,8 +20,20 @@ class IPasswordSecret(IUsernamePassword):
     password: bytes = Attribute("The password as it was given.")
 
 
-#: The SASL mechanisms whose outcome is each kind of credentials: what is offered follows from what the portal's checkers take.
-MECHANISMS = ((IPasswordSecret, ("PLAIN", "LOGIN")),)
+class IProvedSecret(ICredentials):
+    """
+    A name, and a proof that its password is known, as SCRAM brings it (RFC 5802).
+    """
+
+    name: str = Attribute("The login name as it was given.")
+    proof: ScramProof = Attribute("What the exchange came to.")
+
+
+#: The SASL mechanisms whose outcome is each kind of credentials: what is offered follows from what every source can check.
+MECHANISMS = (
+    (IProvedSecret, ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1")),
+    (IPasswordSecret, ("PLAIN", "LOGIN")),
+)
 
 
 @implementer(IPasswordSecret)
@@ -53,3 +65,23 @@ class PasswordSecret:
         Whether C{password} is the one that was given.
         """
         return self.password == password
+
+
+@implementer(IProvedSecret)
+@frozen
+class ProvedSecret:
+    """
+    A name and a proof.
+    """
+
+    name: str
+    proof: ScramProof
+
+
+def credentials_of(secret: Secret) -> PasswordSecret | ProvedSecret:
+    """
+    What a login is decided by, as credentials.
+    """
+    if isinstance(secret, PlainSecret):
+        return PasswordSecret.of(secret)
+    return ProvedSecret(secret.authcid, secret)

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from attrs import define, field
-from scramp.utils import ScramException, saslprep  # type: ignore[import-untyped]
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -28,6 +27,8 @@ from twisted_mail_server.interfaces import IPasswords
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import ScramKeys, StoredCredentials
 from twisted_mail_server.model.errors import Refused, TemporaryFailure, Throttled
+from twisted_mail_server.protocols.sasl.saslprep import prepared
+from twisted_mail_server.protocols.sasl.scram import scram_keys
 
 _T = TypeVar("_T")
 
@@ -46,27 +47,15 @@ def argon2id() -> PasswordHasher:
     return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
-def prepared(password: bytes) -> bytes:
+def stand_in_keys(seed: bytes, hash_name: str) -> ScramKeys:
     """
-    SASLprep, so that one password typed on two machines is one password (RFC 4616 section 2, RFC 5802 section 2.2).
-
-    What is no UTF-8, or holds what SASLprep forbids, is taken as it is.
+    Keys that look like somebody's, and that no password fits; C{seed} is 32 octets that nobody can guess.
     """
-    try:
-        text = password.decode("utf-8")
-        return password if text.isascii() and text.isprintable() else str(saslprep(text)).encode("utf-8") or password
-    except (UnicodeDecodeError, ScramException):
-        return password
-
-
-def scram_keys(hash_name: str, password: bytes, salt: bytes, iterations: int = SCRAM_ITERATIONS) -> ScramKeys:
-    """
-    RFC 5802 section 3: SaltedPassword := Hi(Normalize(password), salt, i), and the two keys made from it.
-    """
-    salted = hashlib.pbkdf2_hmac(hash_name, password, salt, iterations)
-    client_key = hmac.digest(salted, b"Client Key", hash_name)
-    stored_key = hashlib.new(hash_name, client_key).digest()
-    return ScramKeys(salt, iterations, stored_key, hmac.digest(salted, b"Server Key", hash_name))
+    size = hashlib.new(hash_name).digest_size
+    salt, stored, server = (
+        hmac.digest(seed, f"{hash_name} {part}".encode("ascii"), "sha256") for part in ("salt", "stored", "server")
+    )
+    return ScramKeys(salt[:_SALT], SCRAM_ITERATIONS, stored[:size], server[:size])
 
 
 @implementer(IPasswords)
@@ -132,8 +121,10 @@ class Argon2Passwords:
         """
         Whether the same password would be kept better today.
         """
-        if credentials.scram_sha_256 is None or credentials.scram_sha_1 is None:
-            return True
+        for keys in (credentials.scram_sha_256, credentials.scram_sha_1):
+            # Those of another count would tell that their name is somebody's.
+            if keys is None or keys.iterations != SCRAM_ITERATIONS:
+                return True
         try:
             return self._hasher.check_needs_rehash(credentials.password_hash)
         except InvalidHashError:
@@ -188,8 +179,8 @@ class Argon2Passwords:
         for_argon2, for_sha_256, for_sha_1 = salts
         return StoredCredentials(
             self._hasher.hash(password, salt=for_argon2),
-            scram_keys("sha256", password, for_sha_256),
-            scram_keys("sha1", password, for_sha_1),
+            scram_keys("sha256", password, for_sha_256, SCRAM_ITERATIONS),
+            scram_keys("sha1", password, for_sha_1, SCRAM_ITERATIONS),
         )
 
     def _check(self, password: bytes, password_hash: str) -> bool:

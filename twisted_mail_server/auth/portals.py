@@ -1,13 +1,15 @@
 """
-Builds the one portal.
+Builds the one portal, and the authenticator in front of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IReactorTime
 
+from twisted_mail_server.auth.authenticator import Authenticator
 from twisted_mail_server.auth.checkers.composite import CompositeChecker, PasswordSource
 from twisted_mail_server.auth.checkers.local import LocalPasswords
 from twisted_mail_server.auth.hashing import Argon2Passwords
@@ -15,11 +17,16 @@ from twisted_mail_server.auth.realm import MailRealm
 from twisted_mail_server.interfaces import IDirectory, IMailStore
 
 
-def build_portal(
-    directory: IDirectory, store: IMailStore, passwords: Argon2Passwords, sources: Sequence[PasswordSource] = ()
-) -> Portal:
+def build_authenticator(
+    directory: IDirectory,
+    store: IMailStore,
+    passwords: Argon2Passwords,
+    clock: IReactorTime,
+    random: Callable[[int], bytes],
+    sources: Sequence[PasswordSource] = (),
+) -> Authenticator:
     """
     A portal to the mail of the accounts in C{directory}; C{sources} are asked after the directory's own passwords.
     """
-    checker = CompositeChecker((LocalPasswords(directory, passwords), *sources), passwords)
-    return Portal(MailRealm(directory, store), [checker])
+    checker = CompositeChecker((LocalPasswords(directory, passwords), *sources), passwords, directory.stand_in)
+    return Authenticator(Portal(MailRealm(directory, store), [checker]), checker, clock, random)

@@ -9,52 +9,72 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_mail_server.interfaces import (
-    IDirectory,
-    IIntake,
-    IMailTransaction,
-    ISpool,
-    IStagedContent,
-    ISubmitter,
-)
+from twisted_mail_server.delivery.routing import Destination, Local, Router
+from twisted_mail_server.interfaces import IIntake, IMailStore, IMailTransaction, ISpool, IStagedContent, ISubmitter
 from twisted_mail_server.message import trace
 from twisted_mail_server.message.dates import format_date
 from twisted_mail_server.message.headers import add_fields, header_end
 from twisted_mail_server.message.submission import mend
 from twisted_mail_server.model import limits
+from twisted_mail_server.model.accounts import Account
 from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.envelopes import BodyKind, Envelope, Origin, Recipient, Service
-from twisted_mail_server.model.errors import MailLoop, NotAuthorized, OutOfTurn, OverLimit
+from twisted_mail_server.model.envelopes import Envelope, MailOptions, Origin, Recipient, RecipientOptions, Service
+from twisted_mail_server.model.errors import (
+    InUse,
+    MailError,
+    MailLoop,
+    NotAuthorized,
+    OutOfTurn,
+    OverLimit,
+    OverQuota,
+    RelayDenied,
+    Throttled,
+)
 from twisted_mail_server.model.queue import QueueId
-
-from .routing import route
+from twisted_mail_server.policies.rates import Rates
 
 _log = Logger()
 
 LOOP = "The message has been delivered to this address before: it is in a loop."
 
 
+@frozen
+class RelayTerms:
+    """
+    Who may send mail out, and how much.
+    """
+
+    #: Why nothing goes out at all, for people; empty if something does.
+    refusal: str = ""
+    #: Recipients an account may have in an hour: a stolen password must not make a spam source.
+    rate: Rates | None = None
+    #: The reverse-path in our name for mail that is forwarded (SRS); C{None} where it keeps its own.
+    rewrite: Callable[[Address, str], Address | None] = lambda sender, domain: None
+
+
 @implementer(IIntake)
-@define(eq=False)
+@frozen(eq=False)
 class Intake:
     """
     Takes messages in, from every protocol.
     """
 
-    _spool: ISpool
-    _directory: IDirectory
+    spool: ISpool
+    _router: Router
+    _store: IMailStore
     _clock: IReactorTime
     _random: Callable[[int], bytes]
     _hostname: str
-    _max_recipients: int = limits.RECIPIENTS
+    max_recipients: int = limits.RECIPIENTS
+    _relay: RelayTerms = RelayTerms(refusal="This server delivers to its own domains only.")
 
     async def begin(
-        self, origin: Origin, sender: Address | None, *, body: BodyKind, size: int, submitter: ISubmitter | None
+        self, origin: Origin, sender: Address | None, options: MailOptions, submitter: ISubmitter | None
     ) -> Incoming:
         """
         MAIL: begin a transaction.
@@ -62,31 +82,79 @@ class Intake:
         @raise NotAuthorized: a user wants to send as somebody else (RFC 6409 section 6.1).
         @raise DiskFull: there is no room for a message now.
         """
-        self._spool.check_room()
+        self.spool.check_room()
         if submitter is not None and sender is not None and not await submitter.may_send_as(sender):
             raise NotAuthorized(f"{submitter.account.address} may not send as <{sender}>.")
-        envelope = Envelope(origin, sender, (), body, size)
-        return Incoming(self, envelope, self._spool.new_id())
+        return Incoming(self, Envelope(origin, sender, (), options), self.spool.new_id())
 
-    async def accept_recipient(self, address: Address) -> None:
+    async def recipients(self, envelope: Envelope, address: Address, options: RecipientOptions) -> list[Recipient]:
         """
-        RCPT: whether mail for that address can go anywhere; raises what L{route} does.
-        """
-        await route(self._directory, address)
+        RCPT: to whom mail for C{address} really goes.
 
-    @property
-    def max_recipients(self) -> int:
+        @raise NoSuchAccount: to nobody here.
+        @raise RelayDenied: elsewhere, and this client may not send there.
+        @raise Throttled: this account has sent to too many.
+        @raise InUse: the account is disabled.
+        @raise NoRoom: its quota is used up.
         """
-        How many recipients one message may have.
-        """
-        return self._max_recipients
+        destinations = await self._router.destinations(address)
+        found: list[Recipient] = []
+        problem: MailError | None = None
+        for one in destinations:
+            try:
+                found.append(await self._recipient(envelope, address, options, one))
+            except MailError as refused:
+                problem = refused
+        if not found:
+            assert problem is not None
+            raise problem
+        self._count(envelope.origin, len(found))
+        return found
 
-    @property
-    def spool(self) -> ISpool:
+    async def _recipient(
+        self, envelope: Envelope, named: Address, options: RecipientOptions, destination: Destination
+    ) -> Recipient:
+        address = destination.address
+        alias = None if address.key == named.key or not named.domain else named
+        if isinstance(destination, Local):
+            await self._check_account(destination.account)
+            return Recipient(address, options=options, named=alias)
+        is_ours = envelope.origin.service is Service.SUBMISSION or destination.is_forward
+        if not is_ours:
+            raise RelayDenied(
+                f"Mail for {address.domain} is not relayed for you: this server delivers to its own domains."
+            )
+        if self._relay.refusal:
+            raise RelayDenied(f"Mail for {address.domain} is not relayed: {self._relay.refusal}")
+        reverse_path = None
+        if destination.is_forward and envelope.sender is not None:
+            reverse_path = self._relay.rewrite(envelope.sender, named.domain)
+        return Recipient(address, options=options, named=alias, reverse_path=reverse_path)
+
+    async def _check_account(self, account: Account) -> None:
+        if account.is_disabled:
+            raise Disabled("This mailbox is disabled for the moment.")
+        if account.quota is not None:
+            octets, _ = await (await self._store.open(account.id)).usage()
+            if octets >= account.quota:
+                raise NoRoom("This mailbox is full.")
+
+    def _count(self, origin: Origin, recipients: int) -> None:
         """
-        Where messages go.
+        @raise TooFast: the account has sent to as many as it may in an hour.
         """
-        return self._spool
+        if origin.account is None or self._relay.rate is None:
+            return
+        wait = self._relay.rate.spend(origin.account.text, recipients, self._clock.seconds())
+        if wait > 0:
+            _log.warn(
+                "{login} sends to more recipients than it may, and has to wait {seconds} seconds",
+                login=origin.login,
+                account=origin.account.text,
+                peer=origin.peer,
+                seconds=int(wait),
+            )
+            raise TooFast("You have sent to too many recipients in an hour; please try again later.")
 
     def seconds(self) -> int:
         """
@@ -100,7 +168,7 @@ class Intake:
         """
         moment = datetime.fromtimestamp(envelope.received, UTC)
         origin = envelope.origin
-        only = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
+        named = {str(one.named or one.address) for one in envelope.recipients}
         hop = trace.Hop(
             helo=origin.helo,
             address=origin.peer,
@@ -108,7 +176,7 @@ class Intake:
             protocol=origin.protocol,
             queue_id=str(queue_id),
             received=moment,
-            recipient=None if only is None else str(only),
+            recipient=named.pop() if len(named) == 1 else None,
             tls=origin.tls or None,
         )
         if origin.service is Service.SUBMISSION:
@@ -127,24 +195,24 @@ class Incoming:
     _intake: Intake
     _envelope: Envelope
     queue_id: QueueId
-    _keys: set[str] = field(init=False, factory=set)
-    _recipients: list[Recipient] = field(init=False, factory=list)
+    _recipients: dict[str, Recipient] = field(init=False, factory=dict)
+    #: RCPT commands that were accepted.
+    _accepted: int = field(init=False, default=0)
     _content: IStagedContent | None = field(init=False, default=None)
     #: What came of the header so far; C{None} once it is whole and written.
     _header: bytearray | None = field(init=False, factory=bytearray)
 
-    async def recipient(self, address: Address) -> None:
+    async def recipient(self, address: Address, options: RecipientOptions) -> None:
         """
         RCPT: one more recipient.  The same address twice gets one copy.
 
-        @raise OverLimit: there are too many.
+        @raise TooManyRecipients: there are enough.
         """
-        if len(self._recipients) >= self._intake.max_recipients:
+        if self._accepted >= self._intake.max_recipients:
             raise TooManyRecipients("Too many recipients for one message; please send it again to the rest.")
-        await self._intake.accept_recipient(address)
-        if address.key not in self._keys:
-            self._keys.add(address.key)
-            self._recipients.append(Recipient(address))
+        for one in await self._intake.recipients(self._envelope, address, options):
+            self._recipients.setdefault(one.address.key, one)
+        self._accepted += 1
 
     async def begin_content(self) -> None:
         """
@@ -154,8 +222,9 @@ class Incoming:
         """
         if not self._recipients:
             raise OutOfTurn("No recipient has been accepted.")
-        self._envelope = evolve(self._envelope, recipients=tuple(self._recipients), received=self._intake.seconds())
-        self._content = self._intake.spool.stage(recipients=len(self._recipients))
+        recipients = tuple(self._recipients.values())
+        self._envelope = evolve(self._envelope, recipients=recipients, received=self._intake.seconds())
+        self._content = self._intake.spool.stage(recipients=len(recipients))
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """
@@ -215,6 +284,30 @@ class Incoming:
         content, self._content = self._content, None
         if content is not None:
             await content.discard()
+
+
+class Disabled(InUse):
+    """
+    The recipient's account is shut (RFC 3463: mailbox disabled).
+    """
+
+    code, enhanced = 450, "4.2.1"
+
+
+class NoRoom(OverQuota):
+    """
+    The recipient's quota is used up; that may change.
+    """
+
+    code, enhanced = 452, "4.2.2"
+
+
+class TooFast(Throttled):
+    """
+    An account has sent to as many recipients as it may for now.
+    """
+
+    code, enhanced = 452, "4.7.1"
 
 
 class TooManyRecipients(OverLimit):

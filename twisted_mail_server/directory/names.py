@@ -1,5 +1,6 @@
 """
-What a name means here: which domains are local, who is meant by C{postmaster}, and what a bare login name stands for.
+What a name means here: which domains are local, who is meant by C{postmaster} and by C{ann+lists}, and what a bare login name
+stands for.
 """
 
 from __future__ import annotations
@@ -14,13 +15,33 @@ from twisted_mail_server.model.errors import SyntaxProblem
 #: Local parts that reach somebody in every local domain (RFC 5321 section 4.5.1, RFC 2142 section 2).
 ROLES = frozenset({"postmaster", "abuse"})
 
+#: What stands between a local part and its subaddress where nobody says otherwise.
+SUBADDRESS_SEPARATOR = "+"
+_LONGEST_SEPARATOR = 8
 
-def _in_lower_case(domains: Iterable[str]) -> frozenset[str]:
-    return frozenset(domain.lower() for domain in domains)
+
+def domain_key(domain: str) -> str:
+    """
+    The form by which domains are compared here.
+    """
+    return Address("", domain.lower()).key[1:]
 
 
-def _one_in_lower_case(domain: str) -> str:
-    return domain.lower()
+def check_separator(text: str) -> str:
+    """
+    A separator for subaddresses, or an empty string.
+
+    @raise SyntaxProblem: it is too long, or cannot stand in a local part.
+    """
+    if len(text) > _LONGEST_SEPARATOR:
+        raise SyntaxProblem(f"A separator has at most {_LONGEST_SEPARATOR} characters.")
+    # Between two letters, for a local part neither begins nor ends with a dot.
+    parse_local_part(f"a{text}a")
+    return text
+
+
+def _keys(domains: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(domain_key, domains))
 
 
 @frozen
@@ -30,11 +51,13 @@ class LocalNames:
     """
 
     #: Domains that are local even when nobody lives there.
-    declared_domains: frozenset[str] = field(default=frozenset(), converter=_in_lower_case)
+    declared_domains: frozenset[str] = field(default=frozenset(), converter=_keys)
     #: Completes a bare login name, and a bare C{postmaster}.
-    default_domain: str = field(default="localhost", converter=_one_in_lower_case)
+    default_domain: str = field(default="localhost", converter=domain_key)
     #: Whose account gets mail for the roles, where no account has such a name.
     postmaster: Address | None = None
+    #: What stands between a local part and its subaddress (RFC 5233 section 4); empty where there are none.
+    subaddress_separator: str = SUBADDRESS_SEPARATOR
 
     def login_address(self, name: str) -> Address | None:
         """
@@ -53,14 +76,29 @@ class LocalNames:
         """
         return address if address.domain else Address(address.local, self.default_domain)
 
+    def without_subaddress(self, address: Address) -> Address:
+        """
+        The address that C{address} is a subaddress of; itself, when it is none.
+        """
+        separator = self.subaddress_separator
+        base = address.local.partition(separator)[0] if separator else ""
+        return Address(base, address.domain) if base else address
+
     def is_role(self, address: Address) -> bool:
         """
         Whether mail for it must reach somebody, if its domain is local.
         """
-        return address.local.lower() in ROLES
+        return self.without_subaddress(address).local.lower() in ROLES
 
     def is_declared(self, domain: str) -> bool:
         """
-        Whether a domain is local because the settings say so.
+        Whether a domain, in the form of its key, is local because the settings say so.
         """
         return domain == self.default_domain or domain in self.declared_domains
+
+    def spelling(self, name: str) -> str:
+        """
+        One spelling of a login name for all that mean the same.
+        """
+        address = self.login_address(name)
+        return name.lower() if address is None else address.key

@@ -11,6 +11,7 @@ A line is a record as in a zone file (RFC 1035 section 5.1), every name complete
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ from .names import canonical_name, to_text
 #: Records as lines, or for each name what follows the name on a line.
 Zones = str | Mapping[str, Sequence[str]]
 _ALIAS = "CNAME"
+_LINE = re.compile(r"(?P<owner>\S+)\s+(?:(?P<ttl>[0-9]{1,9})\s+)?(?:IN\s+)?(?P<kind>\S+)\s+(?P<data>.+)", re.IGNORECASE)
 
 
 @frozen
@@ -204,17 +206,11 @@ def _lines(zones: Zones) -> Iterator[str]:
 
 
 def _parse(line: str) -> tuple[str, _Stored]:
-    owner, *words = line.split(None, 1)
-    ttl = limits.DNS_KEPT_POSITIVE
-    rest = words[0] if words else ""
-    word, _, after = rest.partition(" ")
-    if word.isdecimal():
-        ttl, rest = int(word), after.lstrip()
-    word, _, after = rest.partition(" ")
-    if word.upper() == "IN":
-        rest = after.lstrip()
-    kind, _, data = rest.replace("\t", " ").partition(" ")
-    return _name(owner), _stored(kind.upper(), ttl, data, line)
+    parts = _LINE.fullmatch(line.strip())
+    if parts is None:
+        raise SyntaxProblem(f"No record: {line.strip()}")
+    ttl = int(parts["ttl"] or limits.DNS_KEPT_POSITIVE)
+    return _name(parts["owner"]), _stored(parts["kind"].upper(), ttl, parts["data"], line)
 
 
 def _stored(kind: str, ttl: int, data: str, line: str) -> _Stored:

@@ -69,7 +69,11 @@ class Transport:
         The Deferred fails with L{NoReply}, after C{wait} seconds at the latest, or L{MalformedAnswer}.
         """
         factory = _StreamFactory(query, is_reply)
-        self._tcp.connectTCP(server.address, server.port, factory, wait)
+        try:
+            self._tcp.connectTCP(server.address, server.port, factory, wait)
+        except OSError as problem:
+            # A scope that there is not, in an IPv6 address.
+            return _failed(problem)
         return self._limited(factory.reply, wait)
 
     def _limited(self, reply: Deferred[bytes], wait: float) -> Deferred[bytes]:
@@ -88,8 +92,8 @@ def _failed(problem: BaseException) -> Deferred[bytes]:
 
 
 def _unreachable(problem: BaseException) -> NoReply:
-    cause = getattr(problem, "osError", None) or problem
-    failure = NoReply(f"not reachable ({getattr(cause, 'strerror', None) or type(cause).__name__})")
+    text = problem.strerror if isinstance(problem, OSError) else str(problem).rstrip(".")
+    failure = NoReply(f"not reachable ({text})")
     failure.__cause__ = problem
     return failure
 
@@ -102,8 +106,10 @@ def _quietly(call: Callable[..., Any], *args: Any) -> Any:
 
 
 def _close_quietly(port: Any) -> None:
-    close = port.connectionLost
-    port.connectionLost = lambda reason=None: _quietly(close, reason)
+    # The reactor calls this later, outside of any context; a port of another make may have no such method, nor anything to say.
+    close = getattr(port, "connectionLost", None)
+    if close is not None:
+        port.connectionLost = lambda reason=None: _quietly(close, reason)
 
 
 class _Datagrams(DatagramProtocol):
@@ -181,11 +187,11 @@ class _Stream(Protocol):
 
 class _StreamFactory(ClientFactory):
     noisy = False
+    #: Ends what there is of the connection, from when it is begun.
+    abort: Callable[[], None]
 
     def __init__(self, query: bytes, is_reply: IsReply) -> None:
         self.query = query
-        #: Ends what there is of the connection.
-        self.abort: Callable[[], None] = _nothing
         self._is_reply = is_reply
         self._is_over = False
         self.reply: Deferred[bytes] = Deferred(lambda _: self._stop())
@@ -200,8 +206,6 @@ class _StreamFactory(ClientFactory):
         """
         The whole answer.
         """
-        if self._is_over:
-            return
         self._stop()
         if self._is_reply(packet):
             self.reply.callback(packet)
@@ -222,7 +226,3 @@ class _StreamFactory(ClientFactory):
     def _stop(self) -> None:
         self._is_over = True
         self.abort()
-
-
-def _nothing() -> None:
-    return None

@@ -55,6 +55,35 @@ class ScramKeys:
 
 
 @frozen
+class ScramStart:
+    """
+    What a SCRAM server begins with (RFC 5802 section 5).
+    """
+
+    #: Somebody's, or made up where nobody has that name.
+    keys: ScramKeys
+    #: Ours; printable ASCII without a comma, never the same twice.
+    nonce: bytes
+
+
+@frozen
+class ScramProof:
+    """
+    What a SCRAM exchange came to.
+    """
+
+    #: Who wants to log in.
+    authcid: str
+    #: As L{hashlib} calls it.
+    hash_name: str
+    #: The keys it was checked with: the account may have others by now.
+    keys: ScramKeys = field(repr=False)
+    is_right: bool
+    #: Whom to act for; empty for oneself.
+    authzid: str = ""
+
+
+@frozen
 class StoredCredentials:
     """
     A password in the forms we keep.
@@ -76,7 +105,21 @@ class Account:
     #: The first address, which is the login name too.
     address: Address
     created: int
+    #: May neither log in nor get mail (450 4.2.1 at RCPT).
     is_disabled: bool = False
+    #: Octets its mail may take; C{None} for as many as it likes.
+    quota: int | None = None
+
+
+@frozen
+class Alias:
+    """
+    An address that stands for others: one, a group, or, with the local part empty, all of a domain that nobody has (a catch-all).
+    """
+
+    address: Address
+    #: Here or elsewhere, sorted; each may be an alias again.
+    targets: tuple[Address, ...]
 
 
 @frozen
@@ -90,3 +133,7 @@ class PlainSecret:
     password: bytes = field(repr=False)
     #: Whom to act for; empty for oneself.
     authzid: str = ""
+
+
+#: What a login is decided by.
+Secret = PlainSecret | ScramProof

@@ -21,6 +21,53 @@ class BodyKind(Enum):
     EIGHT_BIT = "8BITMIME"
 
 
+class Notify(Enum):
+    """
+    When the sender wants a report on a recipient (RFC 3461 section 4.1); none of them is C{NEVER}.
+    """
+
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    DELAY = "DELAY"
+
+
+class Returned(Enum):
+    """
+    How much of the message a failure report brings back (RFC 3461 section 4.3).
+    """
+
+    FULL = "FULL"
+    HEADERS = "HDRS"
+
+
+@frozen
+class MailOptions:
+    """
+    What MAIL said besides the sender.
+    """
+
+    body: BodyKind = BodyKind.SEVEN_BIT
+    #: The size the client named (RFC 1870), or 0.
+    size: int = 0
+    #: Whether addresses or header may hold UTF-8 (RFC 6531).
+    is_utf8: bool = False
+    returned: Returned | None = None
+    #: The sender's own name for the message, decoded (RFC 3461 section 4.4).
+    envid: str = ""
+
+
+@frozen
+class RecipientOptions:
+    """
+    What RCPT said besides the recipient (RFC 3461 sections 4.1 and 4.2).
+    """
+
+    #: C{None}: nothing was said, which means failure, and delay if we like.
+    notify: frozenset[Notify] | None = None
+    #: The recipient as the sender first named it, with its type: C{rfc822;ann@example.org}, decoded.
+    orcpt: str = ""
+
+
 class Service(Enum):
     """
     Which configuration of the SMTP server a client met.
@@ -61,6 +108,11 @@ class Recipient:
     address: Address
     #: Why this one cannot have the message although others can (a loop); empty for nothing of the kind.
     refusal: str = ""
+    options: RecipientOptions = RecipientOptions()
+    #: The address that RCPT named, where an alias led from it to C{address}.
+    named: Address | None = None
+    #: The reverse-path for this recipient alone: mail that is forwarded elsewhere goes on in our name (SRS).
+    reverse_path: Address | None = None
 
 
 @frozen
@@ -73,8 +125,6 @@ class Envelope:
     #: Nobody (C{<>}) for reports.
     sender: Address | None
     recipients: tuple[Recipient, ...]
-    body: BodyKind = BodyKind.SEVEN_BIT
-    #: What the client said the size would be (RFC 1870), or 0.
-    declared_size: int = 0
+    options: MailOptions = MailOptions()
     #: Seconds since 1970.
     received: int = field(default=0)

@@ -10,7 +10,7 @@ The one tree of expected failures, and what each says to a peer.
     |   +-- TooLong            a line, literal or list beyond its named limit
     +-- Refused                understood, and no: 5xx, NO, -ERR
     |   +-- NoSuchMailbox, MailboxExists, CannotDo, OverLimit, MessageTooBig, OverQuota
-    |   +-- NoSuchAccount, AccountExists, RelayDenied, MailLoop
+    |   +-- NoSuchAccount, NoSuchMessage, AccountExists, RelayDenied, MailLoop
     |   +-- AuthenticationFailed, NotAuthorized, PrivacyRequired
     |   +-- SchemaTooNew, BadSetting
     +-- Trouble                we failed, try again: 4xx, NO, -ERR
@@ -158,6 +158,12 @@ class NoSuchAccount(Refused):
 
     code, enhanced = 550, "5.1.1"
     imap_code = "NONEXISTENT"
+
+
+class NoSuchMessage(Refused):
+    """
+    No message of that id waits in the queue.
+    """
 
 
 class AccountExists(Refused):

@@ -39,6 +39,12 @@ SASL_LINE = 12288
 LOCAL_PART = 64
 DOMAIN = 255
 PATH = 256
+#: RFC 3461 sections 4.4 and 4.2: characters of ENVID, and of ORCPT, as they are written.
+ENVID = 100
+ORCPT = 500
+#: A PROXY header of version 1, its CRLF included, and of version 2: what fits into the smallest segment that TCP may send.
+PROXY_LINE = 107
+PROXY_HEADER = 536
 #: RFC 5321 section 4.5.3.1.6 asks for 1000; senders break it, and a long line harms nobody here.
 TEXT_LINE = 1 * MIB
 #: POP3 commands are short (RFC 2449 section 4 says 255 octets); a SASL response is not.
@@ -116,6 +122,8 @@ LOGINS_PER_SESSION = 3
 UNAUTHENTICATED_BYTES = 64 * KIB
 #: Transactions of one SMTP session; then 421, and a new connection spreads the load.
 TRANSACTIONS_PER_SESSION = 1000
+#: Commands in a row that bring no mail forward: NOOP, RSET, VRFY ...
+IDLE_COMMANDS = 100
 #: Octets of pipelined commands that wait while one is decided.
 PIPELINE = 64 * KIB
 
@@ -137,6 +145,8 @@ POP3_IDLE_TIMEOUT = 10 * 60
 SEND_TIMEOUT = 300
 #: Sending the last words to a client, and waiting for it to close.
 CLOSE_TIMEOUT = 30
+#: A proxy is near, and sends its header at once.
+PROXY_TIMEOUT = 10
 #: A TLS handshake.
 TLS_HANDSHAKE_TIMEOUT = 60
 #: Sessions get this long to end their command when the server stops.
@@ -200,6 +210,10 @@ FAILURES_TRACKED = 10_000
 LOGINS_REMEMBERED = 10_000
 LOGIN_REMEMBERED = 600
 
+#: Iterations that we compute as a client of a server that asks for them (RFC 5802 section 5.1): a seventh of a second, in which
+#: nothing else is done.
+SCRAM_ITERATIONS = 250_000
+
 # The directory, and news between processes.
 
 #: Seconds between two looks for changes that other processes made and whose notice was lost.
@@ -254,3 +268,65 @@ DNS_KEPT_ANSWER = 8 * KIB
 DNS_KEPT_POSITIVE = 300
 DNS_KEPT_NEGATIVE = 60
 DNS_KEPT_FAILURE = 5
+
+# Relaying.
+
+#: Connections to other servers at a time, and to one destination.
+RELAY_CONNECTIONS = 50
+RELAY_CONNECTIONS_PER_DESTINATION = 5
+#: Exchangers of a domain that one try may come to, and addresses; RFC 5321 section 5.1 asks for at least two.
+RELAY_HOSTS = 5
+RELAY_ADDRESSES = 10
+#: A reply of another server: octets of a line (RFC 5321 section 4.5.3.1.5 says 512, and some break it), lines, octets in all.
+SMTP_REPLY_LINE = 2048
+SMTP_REPLY_LINES = 100
+SMTP_REPLY = 64 * KIB
+#: Characters of a reply that are kept with a recipient.
+RELAY_DETAIL = 1000
+#: Seconds until a connection is there or not.
+RELAY_CONNECT_TIMEOUT = 30
+#: Seconds for one whole reply (RFC 5321 section 4.5.3.2): to a command, to DATA, to the end of the content; and for a piece
+#: of content to be taken.
+RELAY_COMMAND_TIMEOUT = 300
+RELAY_DATA_TIMEOUT = 120
+RELAY_END_TIMEOUT = 600
+RELAY_BLOCK_TIMEOUT = 180
+#: Seconds for the reply to QUIT, and to a RSET between two messages: nothing depends on them.
+RELAY_QUIT_TIMEOUT = 5
+RELAY_RESET_TIMEOUT = 30
+#: TLS sessions of other servers that are kept to be resumed.
+TLS_SESSIONS = 1000
+#: Recipients of one transaction; RFC 5321 section 4.5.3.1.8: every server takes so many.
+RELAY_RECIPIENTS = 100
+#: Messages over one connection, so that servers behind one address share the load.
+RELAY_MESSAGES_PER_CONNECTION = 100
+#: Messages that one connection may carry in a row while other destinations wait for room.
+RELAY_TURN = 10
+#: Seconds that a connection waits for another message; servers dislike idle clients.
+RELAY_IDLE = 5
+#: Seconds for which nobody tries again what could not be connected to.
+RELAY_REST = 60
+#: Places that are remembered so.
+RELAY_RESTING = 10_000
+
+# Reports.
+
+#: A message up to this size goes back whole with the report of its failure; of a larger one only the header does.
+REPORT_CONTENT = 64 * KIB
+#: Octets of a header that goes back, cut between two lines.
+REPORT_HEADER = 32 * KIB
+#: Recipients that a report speaks of in its words for people; its fields name them all.
+REPORT_LISTED = 50
+#: Characters of what another server said that are repeated: a reply of a few lines.
+REPORT_DIAGNOSTIC = 900
+#: Octets of one word or address in a report: with the name of its field it stays below a line's 998.
+REPORT_WORD = 900
+
+# Policies.
+
+#: Accounts whose recipients of the last hour are counted; the one that was quiet longest is forgotten.
+RATE_KEYS = 10_000
+#: Pieces that a period is counted in: so exact is the end of a wait.
+RATE_SLOTS = 60
+#: Days for which a rewritten sender (SRS) is good: longer than any queue waits.
+SRS_DAYS = 21

@@ -43,17 +43,23 @@ class Fate(Enum):
 
     #: Promised, not yet settled.
     PENDING = "pending"
-    #: Cannot be delivered now and is kept; its reason is in the queue.
+    #: An operator wants it kept until released.
     HELD = "held"
     #: In a mailbox here.
     DELIVERED = "delivered"
+    #: Another server has taken it over.
+    RELAYED = "relayed"
+    #: It cannot be had, and the sender was told if the sender can be.
+    FAILED = "failed"
+    #: An operator took it out.
+    REMOVED = "removed"
 
     @property
     def is_settled(self) -> bool:
         """
         Whether nothing more is to be done.
         """
-        return self is Fate.DELIVERED
+        return self not in (Fate.PENDING, Fate.HELD)
 
 
 @frozen
@@ -63,12 +69,16 @@ class RecipientState:
     """
 
     fate: Fate = Fate.PENDING
-    #: For people: why held, where delivered.
+    #: For people: why it waits, where it went, what the other side said.
     detail: str = ""
     #: How often delivery was tried.
     attempts: int = 0
     #: When the fate last changed, seconds since 1970.
     changed: int = 0
+    #: Before that second no further try is made; 0 for at once.
+    due: int = 0
+    #: Whether the sender was told of the delay (RFC 3461 section 5.3).
+    is_delay_told: bool = False
 
 
 @frozen
@@ -120,6 +130,61 @@ class QueuedMessage:
         """
         states = (*self.states[:number], state, *self.states[number + 1 :])
         return evolve(self, states=states)
+
+
+class Outcome(Enum):
+    """
+    How one try ended for one recipient.
+    """
+
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+    #: Not now; another try may do better.
+    DEFERRED = "deferred"
+    #: Never.
+    FAILED = "failed"
+
+
+@frozen
+class Result:
+    """
+    One try for one recipient, and what is known of it.
+    """
+
+    number: int
+    outcome: Outcome
+    #: For people: the mailbox, or what the other side said.
+    detail: str
+    #: Enhanced status code (RFC 3463).
+    status: str = ""
+    #: The other server's reply as a report shows it: C{smtp; 550 5.1.1 Unknown}; empty if none was had.
+    diagnostic: str = ""
+    #: The host that said so; empty for us.
+    remote: str = ""
+    #: Whether the other server took over the duty to report (RFC 3461 section 5.2.2).
+    is_dsn_passed_on: bool = False
+
+
+@frozen
+class Report:
+    """
+    A message of our own that enters the spool in the transaction that makes it necessary.
+    """
+
+    id: QueueId
+    envelope: Envelope
+    content: bytes = field(repr=False)
+
+
+class QueueChange(Enum):
+    """
+    What an operator may do with a message that waits.
+    """
+
+    HOLD = "hold"
+    RELEASE = "release"
+    RETRY = "retry"
+    REMOVE = "remove"
 
 
 @frozen

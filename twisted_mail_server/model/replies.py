@@ -12,6 +12,8 @@ from .errors import MailError
 
 #: What may stand in a reply's text: printable ASCII (RFC 5321 section 4.2, C{textstring}).
 _UNPRINTABLE = re.compile(r"[^\t\x20-\x7e]")
+#: What may not, even where UTF-8 may.
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 #: Longest text of one reply line: 512 octets with code, enhanced code and CRLF (section 4.5.3.1.5).
 _TEXT = 480
 
@@ -28,6 +30,8 @@ class Reply:
     enhanced: str = ""
     #: Further lines, each with the same code.
     more: tuple[str, ...] = field(default=())
+    #: Whether the text may hold UTF-8: where the client said so for this very reply (RFC 6531 section 3.7.4).
+    is_utf8: bool = False
 
     @classmethod
     def of(cls, problem: MailError) -> Reply:
@@ -55,9 +59,16 @@ class Reply:
         The octets on the wire, line ends included; nothing in the text can forge a line.
         """
         lines = (self.text, *self.more)
-        prefix = f"{self.enhanced} " if self.enhanced else ""
+        prefix = f"{self.enhanced} ".encode("ascii") if self.enhanced else b""
         last = len(lines) - 1
-        return "".join(
-            f"{self.code}{'-' if number < last else ' '}{prefix}{_UNPRINTABLE.sub('?', line)[:_TEXT]}\r\n"
+        return b"".join(
+            b"%d%s%s%s\r\n" % (self.code, b"-" if number < last else b" ", prefix, self._encode_line(line))
             for number, line in enumerate(lines)
-        ).encode("ascii")
+        )
+
+    def _encode_line(self, line: str) -> bytes:
+        if not self.is_utf8:
+            return _UNPRINTABLE.sub("?", line)[:_TEXT].encode("ascii")
+        encoded = _CONTROLS.sub("?", line).encode("utf-8", "replace")[:_TEXT]
+        # The cut may have gone through a character.
+        return encoded.decode("utf-8", "ignore").encode("utf-8")

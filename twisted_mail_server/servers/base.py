@@ -7,14 +7,14 @@ L{Session.farewell}, how its protocol takes leave; it never touches a timer or a
 
 ::
 
-    connectionMade -> [TLS handshake, if implicit] -> opened() -> data_received(...)* -> [leave(...)] -> closed()
+    connectionMade -> [PROXY header, from a proxy] -> [TLS handshake, if implicit] -> opened() -> data_received(...)* -> [leave(...)] -> closed()
 
 Whatever a coroutine waits for is cancelled when the connection is lost, unless it is L{shielded <Session.is_shielded>}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -31,6 +31,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..model import limits
+from ..protocols.sasl.bindings import channel_bindings
+from ..model.errors import SyntaxProblem
+from ..protocols.proxy import ProxyReader
 from .terms import Ending, Terms, TlsFacts, TlsUse, Transport, address_text, is_loopback, network_of
 
 __all__ = [
@@ -67,10 +70,12 @@ class Session(Protocol):
     account: str = ""
 
     def __init__(self) -> None:
-        self.peer = ""
+        #: The client's address, and that of whoever connected: a proxy, or the same.
+        self.peer = self.neighbour = ""
         self.session_id = ""
         #: Present once a TLS handshake is finished.
         self.tls: TlsFacts | None = None
+        self._bindings: Mapping[str, bytes] | None = None
         self.octets_received = 0
         self.octets_sent = 0
         #: Why the session ends, once that is decided by us.
@@ -90,6 +95,7 @@ class Session(Protocol):
         self._sent_all: Deferred[None] | None = None
         self._blocked_at = 0.0
         self._handshake_pending = False
+        self._proxy: ProxyReader | None = None
         self._is_counted = False
 
     # For subclasses to define.
@@ -164,7 +170,21 @@ class Session(Protocol):
         """
         Whether a password may travel here: under TLS, or on loopback where the settings allow that.
         """
-        return self.tls is not None or (self.factory.terms.allow_plaintext and is_loopback(self.peer))
+        if self.tls is not None:
+            return True
+        return self.factory.terms.allow_plaintext and is_loopback(self.peer) and is_loopback(self.neighbour)
+
+    @property
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """
+        What binds a login to this TLS connection (RFC 5929, RFC 9266), by type, best first; empty without TLS.
+        """
+        if self.tls is None:
+            return {}
+        if self._bindings is None:
+            connection = self.transport.getHandle()
+            self._bindings = channel_bindings(connection, connection.get_certificate(as_cryptography=True))
+        return self._bindings
 
     @property
     def can_start_tls(self) -> bool:
@@ -297,7 +317,7 @@ class Session(Protocol):
         """
         if not self.is_closing and not self.is_lost:
             self.ending = self.ending or ending
-            if not self._handshake_pending:
+            if not self._is_opening:
                 self.send(self.farewell(self.ending))
             self.close()
 
@@ -331,17 +351,49 @@ class Session(Protocol):
 
     def connectionMade(self) -> None:
         """
-        Count the connection, and open it or send it away.
+        Open the connection, once it is known whose it is.
         """
         terms = self.factory.terms
         self._opened_at = self._active_at = terms.clock.seconds()
         self.session_id = terms.random(8).hex()
-        self.peer = address_text(self.transport.getPeer())
+        self.peer = self.neighbour = address_text(self.transport.getPeer())
         if self.peer and hasattr(self.transport, "setTcpNoDelay"):
             # Without it each answer may wait 40 ms for the acknowledgement of the one before.
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
         self.transport.registerProducer(self, True)
+        if terms.is_proxy(self.peer):
+            self._proxy = ProxyReader()
+            self.factory.sessions.add(self)
+            self.set_deadline(limits.PROXY_TIMEOUT)
+        else:
+            self._enter()
+
+    def _read_proxy_header(self, reader: ProxyReader, data: bytes) -> None:
+        try:
+            header = reader.receive(data)
+        except SyntaxProblem as problem:
+            log.warn(
+                "{service} proxy {peer} makes no sense: {problem}", problem=problem.public, **self._name()
+            )
+            self.abort()
+            return
+        if header is None:
+            return
+        self._proxy = None
+        self.set_deadline(None)
+        self.peer = header.source or self.neighbour
+        self._enter()
+        if reader.rest and not self.is_lost:
+            # The first octets of the client; if TLS was begun, they are the handshake's.
+            self.transport.protocol.dataReceived(reader.rest)
+        self._leave_if_possible()
+
+    def _enter(self) -> None:
+        """
+        Count the connection, and open it or send it away.
+        """
+        terms = self.factory.terms
         refusal = self.factory.admit(self)
         if refusal is not None:
             # In implicit TLS there is nothing to say before a handshake, and a handshake is what we cannot afford.
@@ -382,6 +434,9 @@ class Session(Protocol):
         if self.is_closing or self._handshake_pending:
             return
         self._active_at = self.factory.terms.clock.seconds()
+        if self._proxy is not None:
+            self._read_proxy_header(self._proxy, data)
+            return
         self.octets_received += len(data)
         try:
             self.data_received(data)
@@ -419,7 +474,9 @@ class Session(Protocol):
         """
         The client sent its last octet.
         """
-        if not self.is_closing:
+        if self._proxy is not None:
+            self.abort()
+        elif not self.is_closing:
             self._guarded(self.input_over)
 
     def writeConnectionLost(self) -> None:
@@ -446,6 +503,13 @@ class Session(Protocol):
         """
 
     # Inside.
+
+    @property
+    def _is_opening(self) -> bool:
+        """
+        Whether nothing can be said yet that the client would understand.
+        """
+        return self._handshake_pending or self._proxy is not None
 
     def _await_handshake(self) -> None:
         self._handshake_pending = True
@@ -504,7 +568,7 @@ class Session(Protocol):
         self.leave_now(Ending.FAILED)
 
     def _leave_if_possible(self) -> None:
-        if self.ending is not None and not self.is_closing and not self._handshake_pending and self.may_leave():
+        if self.ending is not None and not self.is_closing and not self._is_opening and self.may_leave():
             self.leave_now(self.ending)
 
     # Time: one timer, set anew only when it must ring earlier; when it rings too early it is set again.
@@ -537,7 +601,7 @@ class Session(Protocol):
     def _rang(self) -> None:
         if self._due() > self.factory.terms.clock.seconds():
             self._arm()
-        elif self.is_closing or self._sent_all is not None or self._handshake_pending:
+        elif self.is_closing or self._sent_all is not None or self._is_opening:
             self.ending = self.ending or Ending.TIMED_OUT
             self.abort()
         else:

@@ -131,7 +131,7 @@ class ImapSession(Session):
         What the client said it was (RFC 2971).
         """
         client = {} if self._conversation is None else self._conversation.session.client
-        told = (b"" if value is None else value for key, value in client.items() if key in (b"name", b"version"))
+        told = filter(None, (client.get(b"name"), client.get(b"version")))
         return {"client": b" ".join(told).decode("utf-8", "replace")}
 
     # What a conversation asks of its driver, besides what Session has.
@@ -188,7 +188,18 @@ class ImapSession(Session):
         self.account = str(account.address)
         self.set_deadline(None)
         self.set_idle_timeout(limits.IMAP_IDLE_TIMEOUT)
-        log.info("{account} logged in from {peer}", account=self.account, peer=self.peer, session=self.session_id)
+
+    def broke_off(self, reason: str) -> None:
+        """
+        Tell the log why a message was cut short.
+        """
+        log.error(
+            "a message broke off for {peer}: {reason}",
+            peer=self.peer,
+            session=self.session_id,
+            account=self.account,
+            reason=reason,
+        )
 
     def failed(self, problem: Exception, doing: str) -> None:
         """
@@ -208,6 +219,8 @@ class ImapSession(Session):
     async def _converse(self, conversation: Conversation) -> None:
         self._is_rung = False
         await conversation.run()
+        if conversation.is_expelled:
+            self.ending = self.ending or Ending.EXPELLED
         if conversation.is_over or self._is_input_over:
             self.close()
 

@@ -16,11 +16,11 @@ from twisted.python.failure import Failure
 
 from ..interfaces import IAuthenticator, IContent, IFileLock, ILogin, IMailboxView, IMailUser
 from ..model import limits
-from ..model.accounts import PlainSecret
+from ..model.accounts import Secret
 from ..model.errors import MailError
 from ..model.mailboxes import INBOX
 from ..protocols.pop3.conversation import Surroundings
-from ..protocols.pop3.events import Event, LoginAsked, MessageAsked, OutputFilled, RemovalAsked, TlsAsked
+from ..protocols.pop3.events import Event, KeysAsked, LoginAsked, MessageAsked, OutputFilled, RemovalAsked, TlsAsked
 from ..protocols.pop3.maildrop import Maildrop
 from ..protocols.pop3.responses import error
 from ..protocols.pop3.server import ServerSide
@@ -144,7 +144,16 @@ class Pop3Session(Session):
             self.set_deadline(None)
             self.set_idle_timeout(limits.POP3_IDLE_TIMEOUT)
 
-    async def _open_maildrop(self, secret: PlainSecret) -> Maildrop:
+    async def _find_keys(self, event: KeysAsked) -> None:
+        try:
+            start = await self.factory.authenticator.keys(event.name, event.hash_name, peer=self.peer)
+        except MailError as problem:
+            self._log_refusal(problem, "AUTH", login=event.name)
+            self._engine.refuse_login(problem)
+        else:
+            self._engine.keys_found(start, self.channel_bindings)
+
+    async def _open_maildrop(self, secret: Secret) -> Maildrop:
         """
         Log in, lock, and look what there is.  C{\\Recent} stays for whoever comes by IMAP.
         """
@@ -245,7 +254,8 @@ class Pop3Session(Session):
 
     def _surroundings(self) -> Surroundings:
         mechanisms = self.factory.authenticator.mechanisms(is_private=self.is_private)
-        return Surroundings(self.is_private, self.can_start_tls, self.tls is not None, known(mechanisms))
+        offered = known(mechanisms, has_binding=bool(self.channel_bindings))
+        return Surroundings(self.is_private, self.can_start_tls, self.tls is not None, offered)
 
     async def _let_go(self) -> None:
         """
@@ -282,6 +292,7 @@ class Pop3Session(Session):
 #: Who answers what.
 _ANSWERS: dict[type[Event], Callable[[Pop3Session, Any], Coroutine[Any, Any, None]]] = {
     LoginAsked: Pop3Session._enter,
+    KeysAsked: Pop3Session._find_keys,
     MessageAsked: Pop3Session._send_message,
     RemovalAsked: Pop3Session._remove,
     TlsAsked: Pop3Session._upgrade,

@@ -1,22 +1,24 @@
 """
-MX and submission: the ESMTP conversation on a transport, with the intake and the portal behind it.
+MX, submission and LMTP: the conversation on a transport, with the intake and the portal behind it.
 
-Two configurations of one server (RFC 5321, RFC 6409).  What the intake answers at once is answered without a Deferred, and
+Three configurations of one server (RFC 5321, RFC 6409, RFC 2033).  What the intake answers at once is answered without a Deferred, and
 a pipelined burst costs one write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..interfaces import IAuthenticator, IIntake, ILogin, IMailTransaction, ISubmitter
+from ..interfaces import IAuthenticator, IDirectory, IIntake, ILogin, IMailTransaction, ISubmitter
 from ..model import limits
-from ..model.envelopes import BodyKind, Origin, Service
+from ..model.accounts import Alias
+from ..model.addresses import Address
+from ..model.envelopes import Origin, Service
 from ..model.errors import MailError
 from ..model.replies import Reply
 from ..protocols.sasl.registry import known
@@ -29,12 +31,14 @@ from ..protocols.smtp.events import (
     ContentSpoiled,
     Event,
     MailAsked,
+    NamesAsked,
     RecipientAsked,
     Reset,
     TlsAsked,
 )
 from ..protocols.smtp.server import ServerSide
 from .base import Ending, Session, SessionFactory, Terms
+from .terms import trust_nobody
 
 log = Logger()
 
@@ -63,6 +67,8 @@ class SmtpSession(Session):
         self._login: ILogin | None = None
         self._transaction: IMailTransaction | None = None
         self._is_input_over = False
+        #: Whether the deadline of content is running.
+        self._is_content_timed = False
 
     # What Session asks for.
 
@@ -76,6 +82,7 @@ class SmtpSession(Session):
             offers_tls=self.can_start_tls,
             mechanisms=self._mechanisms(),
             needs_login=factory.policy.is_submission and not factory.is_trusted(self.peer),
+            tells_names=factory.directory is not None and factory.is_trusted(self.peer),
         )
         self._expect_login()
         self._smtp.greet()
@@ -170,13 +177,12 @@ class SmtpSession(Session):
             await self.drained()
 
     async def _begin(self, event: MailAsked) -> None:
+        if self._is_content_timed:
+            self._expect_command()
+        login = self._login
         try:
             self._transaction = await self.factory.intake.begin(
-                self._origin(),
-                event.sender,
-                body=event.parameters.get("BODY", BodyKind.SEVEN_BIT),
-                size=event.parameters.get("SIZE", 0),
-                submitter=None if self._login is None else self._login.avatar,
+                self._origin(event), event.sender, event.options, None if login is None else login.avatar
             )
         except MailError as problem:
             self._refuse(problem, "MAIL")
@@ -185,7 +191,7 @@ class SmtpSession(Session):
 
     async def _recipient(self, event: RecipientAsked) -> None:
         try:
-            await self._open_transaction().recipient(event.address)
+            await self._open_transaction().recipient(event.address, event.options)
         except MailError as problem:
             self._refuse(problem, "RCPT", recipient=str(event.address))
         else:
@@ -199,6 +205,7 @@ class SmtpSession(Session):
             await self._abandon()
         else:
             self._smtp.accept()
+            self._is_content_timed = True
             self.idle_timeout = limits.SMTP_DATA_TIMEOUT
             self.set_deadline(limits.SMTP_DATA_TOTAL)
 
@@ -217,8 +224,7 @@ class SmtpSession(Session):
         await self._abandon()
 
     async def _content_ended(self, event: ContentEnded) -> None:
-        self.idle_timeout = limits.SMTP_COMMAND_TIMEOUT
-        self.set_deadline(None)
+        self._expect_command()
         # From here to the reply the promise is being made: a lost connection must not tear it in two.
         self.is_shielded = True
         try:
@@ -233,7 +239,24 @@ class SmtpSession(Session):
             self.is_shielded = False
 
     async def _reset(self, event: Reset) -> None:
+        if self._is_content_timed:
+            self._expect_command()
         await self._abandon()
+
+    async def _names(self, event: NamesAsked) -> None:
+        directory = self.factory.directory
+        assert directory is not None
+        try:
+            found = await directory.lookup(event.address) if await directory.is_local(event.address.domain) else None
+        except MailError as problem:
+            self._refuse(problem, "EXPN" if event.is_list else "VRFY")
+            return
+        if found is None:
+            self._smtp.refuse(NOBODY)
+        elif isinstance(found, Alias) and event.is_list:
+            self._smtp.accept(_names_reply(found.targets, is_utf8=event.is_utf8))
+        else:
+            self._smtp.accept(_names_reply((found.address,), is_utf8=event.is_utf8))
 
     async def _authenticate(self, event: AuthenticationAsked) -> None:
         authenticator = self.factory.authenticator
@@ -266,6 +289,11 @@ class SmtpSession(Session):
             return ()
         return known(authenticator.mechanisms(is_private=True))
 
+    def _expect_command(self) -> None:
+        self._is_content_timed = False
+        self.idle_timeout = limits.SMTP_COMMAND_TIMEOUT
+        self.set_deadline(None)
+
     def _expect_login(self) -> None:
         if self._smtp.needs_login:
             self.set_deadline(limits.LOGIN_TIMEOUT)
@@ -275,7 +303,10 @@ class SmtpSession(Session):
         return self._transaction
 
     async def _abandon(self) -> None:
-        transaction, self._transaction = self._open_transaction(), None
+        transaction, self._transaction = self._transaction, None
+        if transaction is None:
+            # It was abandoned when its content was spoiled; now the client says RSET.
+            return
         was_shielded, self.is_shielded = self.is_shielded, True
         try:
             await transaction.abandon()
@@ -285,11 +316,16 @@ class SmtpSession(Session):
     def _abandon_failed(self, failure: Failure) -> None:
         log.failure("a transaction of {peer} could not be abandoned", failure, peer=self.peer, session=self.session_id)
 
-    def _origin(self) -> Origin:
+    def _origin(self, event: MailAsked) -> Origin:
+        """
+        The protocol is as RFC 3848 and RFC 6531 section 4.3 name it.
+        """
         smtp, login = self._smtp, self._login
         protocol = "SMTP"
         if smtp.is_extended:
-            protocol = f"ESMTP{'S' * (self.tls is not None)}{'A' * (login is not None)}"
+            word = "LMTP" if self.factory.policy.is_lmtp else "SMTP" if event.options.is_utf8 else "ESMTP"
+            utf8 = "UTF8" if event.options.is_utf8 else ""
+            protocol = f"{utf8}{word}{'S' * (self.tls is not None)}{'A' * (login is not None)}"
         return Origin(
             self.factory.service,
             self.peer,
@@ -324,18 +360,28 @@ _ANSWERS: dict[type[Event], Callable[[SmtpSession, Any], Coroutine[Any, Any, Non
     ContentSpoiled: SmtpSession._content_spoiled,
     ContentEnded: SmtpSession._content_ended,
     Reset: SmtpSession._reset,
+    NamesAsked: SmtpSession._names,
     AuthenticationAsked: SmtpSession._authenticate,
     TlsAsked: SmtpSession._upgrade,
 }
 
 
-def _trust_nobody(peer: str) -> bool:
-    return False
+#: RFC 5321 section 3.5.3.
+NOBODY = Reply(550, "Nobody of that name lives here.", "5.1.1")
+#: RFC 6531 section 3.7.4.2: the name could be told only in UTF-8, and the client did not say that it may.
+NEEDS_UTF8 = Reply(252, "There is such a mailbox, but its name needs SMTPUTF8.", "2.6.8")
+
+
+def _names_reply(addresses: Sequence[Address], *, is_utf8: bool) -> Reply:
+    if not is_utf8 and not all(address.is_ascii for address in addresses):
+        return NEEDS_UTF8
+    first, *more = (f"<{address}>" for address in addresses)
+    return Reply(250, first, "2.1.5", more=tuple(more), is_utf8=is_utf8)
 
 
 class SmtpFactory(SessionFactory):
     """
-    Makes the sessions of one MX or submission listener.
+    Makes the sessions of one MX, submission or LMTP listener.
     """
 
     protocol = SmtpSession
@@ -347,17 +393,22 @@ class SmtpFactory(SessionFactory):
         service: Service,
         intake: IIntake,
         authenticator: IAuthenticator | None = None,
-        is_trusted: Callable[[str], bool] = _trust_nobody,
+        is_trusted: Callable[[str], bool] = trust_nobody,
+        directory: IDirectory | None = None,
         message_size: int = limits.MESSAGE_SIZE,
         recipients: int = limits.RECIPIENTS,
     ) -> None:
         """
         @param authenticator: who checks logins; without one, none are offered.
         @param is_trusted: whether a peer, by its address, may submit without a login.
+        @param directory: where VRFY and EXPN of trusted peers are looked up; else they say nothing.
         """
         super().__init__(terms)
         self.service = service
         self.intake = intake
         self.authenticator = authenticator
         self.is_trusted = is_trusted
-        self.policy = Policy(terms.hostname, message_size, recipients, service is Service.SUBMISSION)
+        self.directory = directory
+        self.policy = Policy(
+            terms.hostname, message_size, recipients, service is Service.SUBMISSION, service is Service.LMTP
+        )

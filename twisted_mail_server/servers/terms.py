@@ -46,13 +46,20 @@ class Ending(Enum):
     EXPELLED = "expelled"
 
 
+def trust_nobody(peer: str) -> bool:
+    """
+    What a listener is told about peers where the settings name none.
+    """
+    return False
+
+
 @frozen
 class Terms:
     """
     What every listener is given, whatever it speaks.
     """
 
-    #: The name of the service, for logs: C{smtp}, C{submission}, C{imap}, C{pop3}.
+    #: The name of the service, for logs: C{smtp}, C{submission}, C{lmtp}, C{imap}, C{pop3}.
     service: str
     #: What the server calls itself.
     hostname: str
@@ -66,6 +73,9 @@ class Terms:
     allow_plaintext: bool = False
     connections: int = limits.CONNECTIONS
     connections_per_address: int = limits.CONNECTIONS_PER_ADDRESS
+    #: Whether a peer, by its address, is a proxy: then it tells first for whom it speaks, and that client is the peer.  Whoever
+    #: else says so is not believed.
+    is_proxy: Callable[[str], bool] = trust_nobody
 
 
 @frozen
@@ -97,6 +107,8 @@ class Transport(Shape):
     #: Where there is TLS.
     startTLS: Callable[[object], None]
     getHandle: Callable[[], Any]
+    #: What the transport gives octets to: the session, or its TLS layer.
+    protocol: Any
     #: Where there is TCP.
     setTcpNoDelay: Callable[[bool], None]
     setTcpKeepAlive: Callable[[bool], None]

@@ -7,18 +7,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail_server.disk.schema import load_steps
-from twisted_mail_server.interfaces import IDisk, ISpool, IStagedContent
+from twisted_mail_server.interfaces import IDisk, INews, ISpool, IStagedContent
 from twisted_mail_server.model.envelopes import Envelope
-from twisted_mail_server.model.errors import DiskFull
-from twisted_mail_server.model.queue import QueuedMessage, QueueId, Settlement
+from twisted_mail_server.model.errors import DiskFull, NoSuchMessage, SyntaxProblem
+from twisted_mail_server.model.queue import QueueChange, QueuedMessage, QueueId, Report, Settlement
 
-from .journal import Journal, read_messages
+from .journal import Journal, change_message, read_messages
 
 _log = Logger()
+
+#: What processes tell each other: the id of a message that an operator changed.
+TOPIC = "queue"
+
+_PACKAGE = "twisted_mail_server.spool"
 
 
 def _nobody(message: QueuedMessage) -> None:
@@ -41,9 +48,16 @@ class Spool:
     _path: str
     _random: Callable[[int], bytes]
     _min_free_bytes: int
+    _clock: IReactorTime
+    _news: INews | None = None
     _own: Journal | None = field(init=False, default=None)
     _adopted: list[Journal] = field(init=False, factory=list)
     _receiver: Callable[[QueuedMessage], None] = field(init=False, default=_nobody)
+    _changed: Callable[[QueuedMessage], None] = field(init=False, default=_nobody)
+
+    def __attrs_post_init__(self) -> None:
+        if self._news is not None:
+            self._news.subscribe(TOPIC, self._heard)
 
     async def open(self) -> None:
         """
@@ -104,15 +118,86 @@ class Spool:
         self._receiver(message)
         return message
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def settle(self, settlements: Sequence[Settlement], reports: Sequence[Report] = ()) -> None:
         """
-        Record fates, durably, in the journal that made the promise.
+        Record fates, durably, in the journal that made the promise; reports on them in the same transaction.
+
+        A report on messages of two journals goes with the first: should a crash part the two, it is told twice, never not at all.
         """
+        remaining = list(reports)
+        promised: list[QueuedMessage] = []
         for journal in (self._journal, *self._adopted):
             ours = [one for one in settlements if journal.holds(one.queue_id)]
             if ours:
-                await journal.settle(ours)
+                promised += await journal.settle(ours, remaining)
+                remaining = []
+        if remaining:
+            promised += await self._journal.settle((), remaining)
+        for message in promised:
+            self._receiver(message)
         await self._release_finished()
+
+    async def change(self, queue_id: QueueId, change: QueueChange) -> QueuedMessage:
+        """
+        What an operator does with a message that waits, whichever process owns it.
+
+        @raise NoSuchMessage: there is none of that id that waits.
+        """
+        now = int(self._clock.seconds())
+        for journal in self._ours:
+            if await journal.change(queue_id, change, now):
+                message = await journal.find(queue_id)
+                assert message is not None
+                self._changed(message)
+                return message
+        for slot in await self._others():
+            database = await self._disk.open_database(f"{slot}/journal.sqlite", load_steps(_PACKAGE))
+            try:
+                if await database.transact(lambda transaction: change_message(transaction, queue_id, change, now)):
+                    (message,) = await read_messages(database, slot, "queue_id = ?", (queue_id.octets,))
+                    if self._news is not None:
+                        self._news.publish(TOPIC, str(queue_id))
+                    return message
+            finally:
+                await database.close()
+        raise NoSuchMessage(f"No message {queue_id} waits in the queue.")
+
+    def listen(self, told: Callable[[QueuedMessage], None]) -> None:
+        """
+        Have C{told} called with each message of ours that an operator changed.
+        """
+        self._changed = told
+
+    def _heard(self, text: str) -> None:
+        """
+        Another process changed a message; perhaps one of ours.
+        """
+        try:
+            queue_id = QueueId.parse(text)
+        except SyntaxProblem:
+            return
+        Deferred.fromCoroutine(self._look_again(queue_id)).addErrback(
+            lambda failure: _log.failure("the change of {queue_id} was not seen", failure, queue_id=text)
+        )
+
+    async def _look_again(self, queue_id: QueueId) -> None:
+        for journal in self._ours:
+            message = await journal.look_again(queue_id)
+            if message is not None:
+                self._changed(message)
+        await self._release_finished()
+
+    @property
+    def _ours(self) -> list[Journal]:
+        return [*self._adopted] if self._own is None else [self._own, *self._adopted]
+
+    async def _others(self) -> list[str]:
+        """
+        The slots with a journal that are not ours.
+        """
+        ours = {journal.path for journal in self._ours}
+        slots = [f"{self._path}/{name}" for name in await self._slots()]
+        return [slot for slot in slots if slot not in ours and self._disk.exists(f"{slot}/journal.sqlite")]
 
     async def _release_finished(self) -> None:
         """
@@ -139,7 +224,7 @@ class Spool:
         Take the slots of processes that died since, and hand over what they had promised.
         """
         count = 0
-        ours = {self._journal.path, *(journal.path for journal in self._adopted)}
+        ours = {journal.path for journal in self._ours}
         for name in await self._slots():
             if f"{self._path}/{name}" not in ours:
                 count += await self._adopt(name)
@@ -203,7 +288,7 @@ class Spool:
             slot = f"{self._path}/{name}"
             if not self._disk.exists(f"{slot}/journal.sqlite"):
                 continue
-            database = await self._disk.open_database(f"{slot}/journal.sqlite", load_steps("twisted_mail_server.spool"))
+            database = await self._disk.open_database(f"{slot}/journal.sqlite", load_steps(_PACKAGE))
             try:
                 messages = await read_messages(database, slot, condition, args)
             finally:
@@ -221,7 +306,7 @@ class Spool:
         """
         Finish what was begun, and free our slots.
         """
-        self._receiver = _nobody
+        self._receiver = self._changed = _nobody
         if self._own is not None:
             own, self._own = self._own, None
             await own.close()

@@ -6,25 +6,48 @@ The file format, version 1, and the table of states are in C{docs/explanation/sp
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from attrs import asdict, define, evolve, field
+from attrs import asdict, define, field, frozen
 
 from twisted_mail_server.disk.schema import load_steps
 from twisted_mail_server.interfaces import IDatabase, IDisk, IFileLock, IStagedContent, IStaging, ITransaction
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.envelopes import BodyKind, Envelope, Origin, Recipient, Service
+from twisted_mail_server.model.envelopes import (
+    BodyKind,
+    Envelope,
+    MailOptions,
+    Notify,
+    Origin,
+    Recipient,
+    RecipientOptions,
+    Returned,
+    Service,
+)
 from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
-from twisted_mail_server.model.queue import Fate, QueuedMessage, QueueId, RecipientState, Settlement
+from twisted_mail_server.model.queue import (
+    Fate,
+    QueueChange,
+    QueuedMessage,
+    QueueId,
+    RecipientState,
+    Report,
+    Settlement,
+)
 
 #: Where a message's content is.
 GONE, INLINE, FILE = range(3)
 
-_COLUMNS = "id, queue_id, received, sender, origin, body, declared, size, digest, home"
+_COLUMNS = "id, queue_id, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home"
+_RECIPIENT = "address, named, reverse_path, orcpt, notify, refusal, fate, detail, attempts, changed, due, delay_told"
+
+#: Fates that leave something to do.
+_UNSETTLED = tuple(fate.value for fate in Fate if not fate.is_settled)
 
 
 @define(eq=False)
@@ -121,20 +144,60 @@ class Journal:
         if was_large:
             await self._disk.run(self._disk.remove, self._content_path(queue_id))
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def settle(self, settlements: Sequence[Settlement], reports: Sequence[Report] = ()) -> list[QueuedMessage]:
         """
-        Record fates; durable on return.  What is settled for good gives up its content; what is not, after a try, moves to a file.
+        Record fates, and take in the reports on them; durable on return.
+
+        What is settled for good gives up its content; what is not, after a try, moves to a file.
+
+        @return: the reports, promised.
         """
         known = [(self._rows[one.queue_id], one) for one in settlements if one.queue_id in self._rows]
-        leftover = await self._database.transact(lambda transaction: _settle(transaction, known))
-        settled = [QueueId(octets) for octets, home in leftover if home != INLINE]
-        for queue_id in settled:
-            self._rows.pop(queue_id, None)
-        files = [QueueId(octets) for octets, home in leftover if home == FILE]
+        messages = [_message_of(report) for report in reports]
+
+        def record(transaction: ITransaction) -> tuple[list[Leftover], list[int]]:
+            return _settle(transaction, known), [_insert(transaction, message) for message in messages]
+
+        leftover, rows = await self._database.transact(record)
+        for message, row in zip(messages, rows, strict=True):
+            self._rows[message.id] = row
+        await self._clear(leftover)
+        return messages
+
+    async def _clear(self, leftover: Sequence[Leftover]) -> None:
+        """
+        After fates were recorded: remove the files of what is settled, move what waits to a file.
+        """
+        for one in leftover:
+            if one.is_settled:
+                self._rows.pop(one.queue_id, None)
+        files = [one.queue_id for one in leftover if one.is_settled and one.home == FILE]
         if files:
             await self._disk.run(self._remove_contents, files)
-        for queue_id in [QueueId(octets) for octets, home in leftover if home == INLINE]:
-            await self._move_to_file(queue_id)
+        for one in leftover:
+            if not one.is_settled and one.home == INLINE:
+                await self._move_to_file(one.queue_id)
+
+    async def change(self, queue_id: QueueId, change: QueueChange, now: int) -> bool:
+        """
+        What an operator does with a message that waits; whether there is one.
+        """
+        leftover = await self._database.transact(lambda transaction: change_message(transaction, queue_id, change, now))
+        if leftover is not None:
+            await self._clear([leftover])
+        return leftover is not None
+
+    async def look_again(self, queue_id: QueueId) -> QueuedMessage | None:
+        """
+        One of our unsettled messages, after another process changed it.
+        """
+        if queue_id not in self._rows:
+            return None
+        message = await self.find(queue_id)
+        if message is None or message.is_settled:
+            del self._rows[queue_id]
+            await self._disk.run(self._remove_contents, [queue_id])
+        return message
 
     def _remove_contents(self, queue_ids: Iterable[QueueId]) -> None:
         # Not synced: a file that comes back after a crash is removed when the slot is next taken.
@@ -234,40 +297,60 @@ async def read_messages(database: IDatabase, slot: str, condition: str, args: Se
     messages: list[QueuedMessage] = []
     for row, *columns in rows:
         recipients = await database.query(
-            "SELECT address, refusal, fate, detail, attempts, changed FROM recipient WHERE message = ? ORDER BY number",
-            (row,),
+            f"SELECT {_RECIPIENT} FROM recipient WHERE message = ? ORDER BY number", (row,)
         )
         messages.append(_message(slot, columns, recipients))
     return messages
 
 
 def _message(slot: str, columns: Sequence[Any], recipients: Sequence[Sequence[Any]]) -> QueuedMessage:
-    octets, received, sender, origin, body, declared, size, digest, home = columns
-    envelope = Envelope(
-        _read_origin(origin),
-        None if sender is None else read_address(sender),
-        tuple(Recipient(read_address(one[0]), one[1]) for one in recipients),
-        BodyKind(body),
-        declared,
-        received,
+    octets, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home = columns
+    options = MailOptions(
+        BodyKind(body), declared, bool(is_utf8), None if returned is None else Returned(returned), envid
     )
-    states = tuple(RecipientState(Fate(one[2]), one[3], one[4], one[5]) for one in recipients)
+    envelope = Envelope(
+        _read_origin(origin), read_address(sender), tuple(_recipient(*one[:6]) for one in recipients), options, received
+    )
+    states = tuple(
+        RecipientState(Fate(fate), detail, attempts, changed, due, bool(told))
+        for *_, fate, detail, attempts, changed, due, told in recipients
+    )
     queue_id = QueueId(octets)
     path = content_path(slot, queue_id) if home == FILE else None
     return QueuedMessage(queue_id, envelope, states, size, digest, None, path)
 
 
-def write_address(address: Address) -> str:
+def _recipient(
+    address: str, named: str | None, reverse_path: str | None, orcpt: str, notify: str | None, refusal: str
+) -> Recipient:
+    wishes = None if notify is None else frozenset(Notify(one) for one in notify.split(",") if one)
+    found = read_address(address)
+    assert found is not None
+    return Recipient(found, refusal, RecipientOptions(wishes, orcpt), read_address(named), read_address(reverse_path))
+
+
+def _message_of(report: Report) -> QueuedMessage:
+    """
+    A report as the message that it becomes.
+    """
+    states = tuple(RecipientState(changed=report.envelope.received) for _ in report.envelope.recipients)
+    digest = hashlib.sha256(report.content).digest()
+    return QueuedMessage(report.id, report.envelope, states, len(report.content), digest, report.content)
+
+
+def write_address(address: Address | None) -> str | None:
     """
     An address as the journal keeps it: not quoted, so that it need not be parsed.
     """
-    return f"{address.local}@{address.domain}"
+    return None if address is None else f"{address.local}@{address.domain}"
 
 
-def read_address(text: str) -> Address:
+def read_address(text: str | None) -> Address | None:
     """
     What L{write_address} wrote.
     """
+    if text is None:
+        return None
     local, _, domain = text.rpartition("@")
     return Address(local, domain)
 
@@ -289,18 +372,33 @@ def _read_origin(text: str) -> Origin:
 # --- Inside transactions --------------------------------------------------------------------------------------------
 
 
+@frozen
+class Leftover:
+    """
+    What is left of a message after fates of its recipients were recorded.
+    """
+
+    queue_id: QueueId
+    #: Where its content was.
+    home: int
+    is_settled: bool
+
+
 def _insert(transaction: ITransaction, message: QueuedMessage) -> int:
-    envelope = message.envelope
+    envelope, options = message.envelope, message.envelope.options
     transaction.execute(
-        "INSERT INTO message (queue_id, received, sender, origin, body, declared, size, digest, home)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO message (queue_id, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             message.id.octets,
             envelope.received,
-            None if envelope.sender is None else write_address(envelope.sender),
+            write_address(envelope.sender),
             _write_origin(envelope.origin),
-            envelope.body.value,
-            envelope.declared_size,
+            options.body.value,
+            options.size,
+            options.is_utf8,
+            None if options.returned is None else options.returned.value,
+            options.envid,
             message.size,
             message.digest,
             FILE if message.inline is None else INLINE,
@@ -310,52 +408,97 @@ def _insert(transaction: ITransaction, message: QueuedMessage) -> int:
     if message.inline is not None:
         transaction.execute("INSERT INTO content (id, bytes) VALUES (?, ?)", (row, message.inline))
     transaction.execute_many(
-        "INSERT INTO recipient (message, number, address, refusal, fate, detail, attempts, changed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO recipient (message, number, {_RECIPIENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (
-                row,
-                number,
-                write_address(one.address),
-                one.refusal,
-                state.fate.value,
-                state.detail,
-                state.attempts,
-                state.changed,
-            )
+            (row, number, *_recipient_columns(one, state))
             for number, (one, state) in enumerate(zip(envelope.recipients, message.states, strict=True))
         ],
     )
     return row
 
 
-def _settle(transaction: ITransaction, known: Sequence[tuple[int, Settlement]]) -> list[tuple[bytes, int]]:
+def _recipient_columns(recipient: Recipient, state: RecipientState) -> tuple[object, ...]:
+    wishes = recipient.options.notify
+    return (
+        write_address(recipient.address),
+        write_address(recipient.named),
+        write_address(recipient.reverse_path),
+        recipient.options.orcpt,
+        None if wishes is None else ",".join(sorted(one.value for one in wishes)),
+        recipient.refusal,
+        state.fate.value,
+        state.detail,
+        state.attempts,
+        state.changed,
+        state.due,
+        state.is_delay_told,
+    )
+
+
+#: A try that did not succeed does not undo what an operator did meanwhile.
+_RECORD = """
+    UPDATE recipient SET fate = CASE WHEN ?1 = 'pending' THEN fate ELSE ?1 END,
+        detail = ?2, attempts = ?3, changed = ?4, due = ?5, delay_told = ?6
+    WHERE message = ?7 AND number = ?8
+"""
+
+
+def _settle(transaction: ITransaction, known: Sequence[tuple[int, Settlement]]) -> list[Leftover]:
     """
-    Record fates; for each message touched, its queue id and where content is left: inline if it is unsettled and still in the
-    journal, in a file if that may be removed, gone if there is nothing more to do.  Unsettled messages with a file are left out.
+    Record fates; what is left of each message touched.  What waits in a file, or for its first try, has nothing left to do.
     """
     transaction.execute_many(
-        "UPDATE recipient SET fate = ?, detail = ?, attempts = ?, changed = ? WHERE message = ? AND number = ?",
+        _RECORD,
         [
-            (one.state.fate.value, one.state.detail, one.state.attempts, one.state.changed, row, one.number)
+            (
+                *(one.state.fate.value, one.state.detail, one.state.attempts, one.state.changed),
+                *(one.state.due, one.state.is_delay_told, row, one.number),
+            )
             for row, one in known
         ],
     )
     latest = {row: one.state.changed for row, one in known}
-    leftover: list[tuple[bytes, int]] = []
-    for row, changed in latest.items():
-        ((octets, home, unsettled),) = transaction.execute(
-            "SELECT queue_id, home, EXISTS (SELECT 1 FROM recipient WHERE message = message.id AND fate <> ?)"
-            " FROM message WHERE id = ?",
-            (Fate.DELIVERED.value, row),
+    leftover = [_close(transaction, row, changed) for row, changed in latest.items()]
+    return [one for one in leftover if one is not None]
+
+
+def _close(transaction: ITransaction, row: int, now: int) -> Leftover | None:
+    """
+    Settle the message if all its recipients are; what is left of it, if there is something to do about that.
+    """
+    ((octets, home, unsettled),) = transaction.execute(
+        "SELECT queue_id, home, EXISTS (SELECT 1 FROM recipient WHERE message = message.id AND fate IN (?, ?))"
+        " FROM message WHERE id = ?",
+        (*_UNSETTLED, row),
+    )
+    if not unsettled:
+        transaction.execute(
+            "UPDATE message SET settled = coalesce(settled, ?), home = ? WHERE id = ?", (now, GONE, row)
         )
-        if not unsettled:
-            transaction.execute("UPDATE message SET settled = ?, home = ? WHERE id = ?", (changed, GONE, row))
-            transaction.execute("DELETE FROM content WHERE id = ?", (row,))
-            leftover.append((octets, FILE if home == FILE else GONE))
-        elif home == INLINE and _is_tried(transaction, row):
-            leftover.append((octets, INLINE))
-    return leftover
+        transaction.execute("DELETE FROM content WHERE id = ?", (row,))
+    elif home == FILE or not _is_tried(transaction, row):
+        return None
+    return Leftover(QueueId(octets), home, not unsettled)
+
+
+_CHANGES = {
+    QueueChange.HOLD: "UPDATE recipient SET fate = 'held', changed = ? WHERE message = ? AND fate = 'pending'",
+    QueueChange.RELEASE: "UPDATE recipient SET fate = 'pending', due = 0, changed = ? WHERE message = ? AND fate = 'held'",
+    QueueChange.RETRY: "UPDATE recipient SET due = 0, changed = ? WHERE message = ? AND fate = 'pending'",
+    QueueChange.REMOVE: "UPDATE recipient SET fate = 'removed', changed = ? WHERE message = ? AND fate IN ('pending', 'held')",
+}
+
+
+def change_message(transaction: ITransaction, queue_id: QueueId, change: QueueChange, now: int) -> Leftover | None:
+    """
+    What an operator does with a message; L{None} if none of that id waits in this journal.
+    """
+    found = transaction.execute("SELECT id FROM message WHERE queue_id = ? AND settled IS NULL", (queue_id.octets,))
+    if not found:
+        return None
+    ((row,),) = found
+    transaction.execute(_CHANGES[change], (now, row))
+    return _close(transaction, row, now) or Leftover(queue_id, GONE, False)
 
 
 def _is_tried(transaction: ITransaction, row: int) -> bool:
@@ -377,10 +520,3 @@ def _prune(transaction: ITransaction, before: int) -> int:
     transaction.execute("DELETE FROM recipient WHERE message IN (SELECT id FROM message WHERE settled < ?)", (before,))
     transaction.execute("DELETE FROM message WHERE settled < ?", (before,))
     return transaction.changes()
-
-
-def without_content(message: QueuedMessage) -> QueuedMessage:
-    """
-    The same message, lighter: its content is read again when it is needed.
-    """
-    return evolve(message, inline=None)

@@ -8,12 +8,21 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from attrs import define, evolve, field
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_mail_server.interfaces import ISpool, IStagedContent
 from twisted_mail_server.model.envelopes import Envelope
-from twisted_mail_server.model.errors import TemporaryFailure
-from twisted_mail_server.model.queue import QueuedMessage, QueueId, RecipientState, Settlement
+from twisted_mail_server.model.errors import NoSuchMessage, TemporaryFailure
+from twisted_mail_server.model.queue import (
+    Fate,
+    QueueChange,
+    QueuedMessage,
+    QueueId,
+    RecipientState,
+    Report,
+    Settlement,
+)
 
 
 @implementer(IStagedContent)
@@ -72,9 +81,11 @@ class MemorySpool:
     """
 
     _random: Callable[[int], bytes]
+    _clock: IReactorTime
     _messages: dict[QueueId, QueuedMessage] = field(init=False, factory=dict)
     _settled: dict[QueueId, int] = field(init=False, factory=dict)
     _receiver: Callable[[QueuedMessage], None] | None = field(init=False, default=None)
+    _told: Callable[[QueuedMessage], object] = field(init=False, default=id)
 
     def new_id(self) -> QueueId:
         """
@@ -105,19 +116,49 @@ class MemorySpool:
             self._receiver(message)
         return message
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def settle(self, settlements: Sequence[Settlement], reports: Sequence[Report] = ()) -> None:
         """
-        Record fates; what is settled gives up its content.
+        Record fates; what is settled gives up its content; reports are handed over.
         """
         for one in settlements:
             message = self._messages.get(one.queue_id)
-            if message is None or message.is_settled:
+            if message is None:
                 continue
-            message = message.with_state(one.number, one.state)
-            if message.is_settled:
-                self._settled[message.id] = one.state.changed
-                message = evolve(message, inline=None)
-            self._messages[message.id] = message
+            state = one.state
+            if state.fate is Fate.PENDING:
+                # A try that did not succeed does not undo what an operator did meanwhile.
+                state = evolve(state, fate=message.states[one.number].fate)
+            self._keep(message.with_state(one.number, state), state.changed)
+        for report in reports:
+            content = MemoryContent()
+            content.write(report.content)
+            await self.commit(report.id, report.envelope, content)
+
+    def _keep(self, message: QueuedMessage, now: int) -> None:
+        if message.is_settled:
+            self._settled.setdefault(message.id, now)
+            message = evolve(message, inline=None)
+        self._messages[message.id] = message
+
+    async def change(self, queue_id: QueueId, change: QueueChange) -> QueuedMessage:
+        """
+        What an operator does with a message that waits.
+        """
+        message = self._messages.get(queue_id)
+        if message is None or message.is_settled:
+            raise NoSuchMessage(f"No message {queue_id} waits in the queue.")
+        now = int(self._clock.seconds())
+        for number, state in enumerate(message.states):
+            message = message.with_state(number, _changed(state, change, now))
+        self._keep(message, now)
+        self._told(evolve(message, inline=None))
+        return evolve(message, inline=None)
+
+    def listen(self, told: Callable[[QueuedMessage], None]) -> None:
+        """
+        Have C{told} called with each message that an operator changed.
+        """
+        self._told = told
 
     def hand_over(self, receiver: Callable[[QueuedMessage], None]) -> None:
         """
@@ -177,3 +218,18 @@ class MemorySpool:
         Nothing to let go of.
         """
         self._receiver = None
+
+
+def _changed(state: RecipientState, change: QueueChange, now: int) -> RecipientState:
+    """
+    A recipient's state after an operator's change; one that the change does not concern stays.
+    """
+    if change is QueueChange.HOLD and state.fate is Fate.PENDING:
+        return evolve(state, fate=Fate.HELD, changed=now)
+    if change is QueueChange.RELEASE and state.fate is Fate.HELD:
+        return evolve(state, fate=Fate.PENDING, due=0, changed=now)
+    if change is QueueChange.RETRY and state.fate is Fate.PENDING:
+        return evolve(state, due=0, changed=now)
+    if change is QueueChange.REMOVE and not state.fate.is_settled:
+        return evolve(state, fate=Fate.REMOVED, changed=now)
+    return state

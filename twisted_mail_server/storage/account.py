@@ -17,7 +17,7 @@ from twisted_mail_server.interfaces import IAccountMail, IDisk, IFileLock, IStag
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.changes import AppendResult, MailboxStatus
-from twisted_mail_server.model.errors import DiskFull, InUse, NoSuchAccount, NoSuchMailbox, TemporaryFailure
+from twisted_mail_server.model.errors import DiskFull, InUse, MailError, NoSuchAccount, NoSuchMailbox, TemporaryFailure
 from twisted_mail_server.model.mailboxes import DefaultMailbox, SpecialUse, check_name
 from twisted_mail_server.model.queue import Arrival, QueueId
 from twisted_mail_server.storage import changes, tables
@@ -26,6 +26,7 @@ from twisted_mail_server.storage.checking import look_at_files, look_inside
 from twisted_mail_server.storage.checkpoints import Checkpoint
 from twisted_mail_server.storage.contents import Content, Location
 from twisted_mail_server.storage.editing import Moved
+from twisted_mail_server.storage.finishing import finished
 from twisted_mail_server.storage.mailboxes import STATUS, Begin, Create, Delete, Rename, change_subscription, status_of
 from twisted_mail_server.storage.messages import MessageFiles
 from twisted_mail_server.storage.opening import MESSAGES, AccountDatabase, OpenDatabases
@@ -137,9 +138,7 @@ class SqliteAccount:
         """
         Change rows, and tell everybody.  On a full disk the reserve is given back for it.
         """
-        result, moved = await self.promise(function)
-        self._told(moved)
-        return result
+        return await finished(self._edit(function))
 
     async def promise(self, function: Callable[[ITransaction], _T]) -> _T:
         """
@@ -157,6 +156,12 @@ class SqliteAccount:
         A transaction that nobody waits for.
         """
         self._around.spawn(what, self.database.transact(function))
+
+    async def pack(self, mailbox: int) -> None:
+        """
+        Keep a mailbox's snapshot packed.
+        """
+        await self.database.transact(lambda transaction: changes.pack_mailbox(transaction, mailbox))
 
     def claim_recent(self, mailbox: int, uid: int) -> None:
         """
@@ -224,6 +229,14 @@ class SqliteAccount:
             return await self._with_claims(status_of(row))
         raise NoSuchMailbox("There is no mailbox of that name.")
 
+    async def usage(self) -> tuple[int, int]:
+        """
+        Octets and messages of all mailboxes together.
+        """
+        rows = await self.query("SELECT coalesce(sum(size), 0), coalesce(sum(messages), 0) FROM mailbox")
+        octets, messages = rows[0]
+        return octets, messages
+
     async def create_mailbox(self, name: str, special_use: SpecialUse | None = None) -> MailboxStatus:
         """
         Make a mailbox, and those above it that are missing.
@@ -241,12 +254,7 @@ class SqliteAccount:
         @raise CannotDo: it is INBOX.
         """
         self.note_garbage()
-        moved = await self.promise(Delete(name, self.now))
-        for mailbox in moved:
-            live = self.live.get(mailbox)
-            if live is not None:
-                live.is_deleted = True
-        self._told(moved)
+        await finished(self._delete(name))
 
     async def rename_mailbox(self, old: str, new: str) -> None:
         """
@@ -256,7 +264,8 @@ class SqliteAccount:
         @raise MailboxExists: C{new}, or one that a mailbox below would become, is there.
         """
         self.note_garbage()
-        self._told(await self.promise(Rename(old, new, self.now)))
+        rename = Rename(old, new, self.now)
+        await self.edit(lambda transaction: (None, rename(transaction)))
 
     async def subscriptions(self) -> list[str]:
         """
@@ -314,16 +323,7 @@ class SqliteAccount:
         @raise NoSuchTarget: there is no such mailbox.
         @raise OverLimit: too many keywords.
         """
-        try:
-            self.room.check()
-            function = Append(self.files, self._around.random, mailbox, messages)
-            result, moved, inline = await self.database.transact(function)
-        finally:
-            for staged, _, _ in messages:
-                await staged.discard()
-        self.inline += inline
-        self._told(moved)
-        return result
+        return await finished(self._append(mailbox, messages))
 
     async def deliver(self, arrivals: Sequence[Arrival], settled: Sequence[QueueId] = ()) -> list[bool]:
         """
@@ -331,11 +331,7 @@ class SqliteAccount:
         """
         if arrivals:
             self.room.check()
-        function = Deliver(self.files, self._around.random, arrivals, settled)
-        news, moved, inline = await self.database.transact(function)
-        self.inline += inline
-        self._told(moved)
-        return news
+        return await finished(self._add(Deliver(self.files, self._around.random, arrivals, settled)))
 
     # --- The rest
 
@@ -369,6 +365,50 @@ class SqliteAccount:
         found, wanted = await self.database.transact(look_inside)
         return found + await self.disk.run(look_at_files, self.disk, self.files, wanted)
 
+    async def _edit(self, function: Callable[[ITransaction], tuple[_T, Moved]]) -> _T:
+        result, moved = await self.promise(function)
+        self._told(moved)
+        return result
+
+    async def _delete(self, name: str) -> None:
+        moved = await self.promise(Delete(name, self.now))
+        for mailbox in moved:
+            live = self.live.get(mailbox)
+            if live is not None:
+                live.is_deleted = True
+        self._told(moved)
+
+    async def _append(
+        self, mailbox: str, messages: Sequence[tuple[IStagedContent, Sequence[str], int]]
+    ) -> AppendResult:
+        try:
+            self.room.check()
+            return await self._add(Append(self.files, self._around.random, mailbox, messages))
+        finally:
+            for staged, _, _ in messages:
+                await self._drop(staged)
+
+    async def _drop(self, staged: IStagedContent) -> None:
+        """
+        A staged file that stays behind is no reason to say that an APPEND failed which is durable: who takes the folder next
+        removes it.
+        """
+        try:
+            await staged.discard()
+        except (MailError, OSError) as problem:
+            _log.warn("cannot remove a staged file: {problem}", problem=problem, account=str(self.account_id))
+
+    async def _add(self, function: Callable[[ITransaction], tuple[_T, Moved, int]]) -> _T:
+        try:
+            result, moved, inline = await self.database.transact(function)
+        except Exception:
+            # A commit that failed may have left files: the next checkpoint looks.
+            self.is_swept = False
+            raise
+        self.inline += inline
+        self._told(moved)
+        return result
+
     def _lock(self, name: str) -> IFileLock | None:
         try:
             return self.disk.lock(f"{self.database.directory}/{name}")
@@ -379,14 +419,14 @@ class SqliteAccount:
 
     async def _load(self, mailbox: int, name: str, uidvalidity: int) -> LiveMailbox | None:
         state = await changes.read_state(self.query, mailbox)
-        newest = None if state is None else await changes.bring_up(self.query, mailbox, None, state)
+        newest = None if state is None else await changes.bring_up(self.query, self.pack, mailbox, None, state)
         if newest is None:
             return None
         snapshot, state = newest
         if len(snapshot.uids) >= limits.PACKED_FROM:
             packed = await self.query("SELECT modseq FROM packed WHERE mailbox = ?", (mailbox,))
-            if not packed or packed[0][0] + _PACKED_LAG < snapshot.modseq:
-                self.later("pack a mailbox", lambda transaction: changes.pack_mailbox(transaction, mailbox))
+            if packed and packed[0][0] + _PACKED_LAG < snapshot.modseq:
+                self._around.spawn("pack a mailbox", self.pack(mailbox))
         # Somebody else may have loaded it while we waited: all sessions share one.
         loaded = LiveMailbox(self, mailbox, name, uidvalidity, snapshot, state.recent_from)
         return self.live.setdefault(mailbox, loaded)
@@ -412,7 +452,10 @@ class SqliteAccount:
             live = self.live.get(mailbox)
             if live is not None:
                 tell_all(live.views)
-            self._around.publish(self.account_id, mailbox, modseq)
+            try:
+                self._around.publish(self.account_id, mailbox, modseq)
+            except Exception:  # noqa: BLE001 (it is durable; news may be lost)
+                _log.failure("cannot tell the other processes of news")
 
     def _closed(self, content: int) -> None:
         self._readers[content] -= 1

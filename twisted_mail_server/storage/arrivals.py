@@ -162,9 +162,8 @@ class Deliver:
         if path is not None and (octets is None or arrival.is_shared or len(octets) > limits.INLINE_CONTENT):
             source = path
             octets, place = None, lambda content_id: self.files.link(source, content_id)
-        return Incoming(
-            arrival.prefix, arrival.size, arrival.digest, arrival.flags, arrival.internal_date, octets, place
-        )
+        size = arrival.size if octets is None else len(octets)
+        return Incoming(arrival.prefix, size, arrival.digest, arrival.flags, arrival.internal_date, octets, place)
 
 
 @frozen

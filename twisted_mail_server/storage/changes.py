@@ -14,17 +14,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
+from twisted.logger import Logger
 
 from twisted_mail_server.interfaces import ITransaction
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.changes import MailboxSnapshot
+from twisted_mail_server.model.errors import Trouble
 from twisted_mail_server.model.flags import Keywords
 from twisted_mail_server.model.numbers import unpack
 from twisted_mail_server.storage.selecting import plan
 from twisted_mail_server.storage.snapshots import snapshot_of
 from twisted_mail_server.storage.tables import Kind, parse_keywords
 
+_log = Logger()
+
 Query = Callable[[str, Sequence[Any]], Awaitable[list[tuple[Any, ...]]]]
+#: Runs L{pack_mailbox} in the writer's thread.
+Packer = Callable[[int], Awaitable[None]]
 
 #: Rounds after which a snapshot is taken as it is: what is missing comes with the next.
 _ROUNDS = 5
@@ -60,19 +66,21 @@ async def read_state(query: Query, mailbox: int) -> State | None:
 
 
 async def bring_up(
-    query: Query, mailbox: int, known: MailboxSnapshot | None, state: State
+    query: Query, pack: Packer, mailbox: int, known: MailboxSnapshot | None, state: State
 ) -> tuple[MailboxSnapshot, State] | None:
     """
     The snapshot at C{state} or later; C{None} when the mailbox was removed meanwhile.
+
+    Where a large mailbox has to be read row by row, that is done in a thread, and kept packed.
     """
     snapshot = known
     for _ in range(_ROUNDS):
         if snapshot is None:
             snapshot = await _read_packed(query, mailbox, state)
         if snapshot is None or snapshot.modseq < state.floor:
-            snapshot = await _read_all(query, mailbox, state)
+            snapshot = await _read_anew(query, pack, mailbox, state)
         else:
-            snapshot = await _read_changes(query, mailbox, snapshot, state)
+            snapshot = await _read_changes(query, pack, mailbox, snapshot, state)
         after = await read_state(query, mailbox)
         if after is None:
             return None
@@ -83,6 +91,22 @@ async def bring_up(
         state = after
     assert snapshot is not None
     return snapshot, state
+
+
+async def _read_anew(query: Query, pack: Packer, mailbox: int, state: State) -> MailboxSnapshot:
+    """
+    All rows as they are now, however that is done best.
+    """
+    if state.messages >= limits.PACKED_FROM:
+        try:
+            await pack(mailbox)
+        except Trouble as problem:
+            _log.warn("cannot pack a mailbox: {problem}", problem=problem, mailbox=mailbox)
+        else:
+            packed = await _read_packed(query, mailbox, state)
+            if packed is not None:
+                return packed
+    return await _read_all(query, mailbox, state)
 
 
 async def _read_all(query: Query, mailbox: int, state: State) -> MailboxSnapshot:
@@ -127,7 +151,9 @@ def _unpacked(code: str, octets: bytes) -> array[int]:
     return numbers
 
 
-async def _read_changes(query: Query, mailbox: int, old: MailboxSnapshot, state: State) -> MailboxSnapshot:
+async def _read_changes(
+    query: Query, pack: Packer, mailbox: int, old: MailboxSnapshot, state: State
+) -> MailboxSnapshot:
     """
     What the change log tells since C{old}, applied to it.
     """
@@ -141,7 +167,7 @@ async def _read_changes(query: Query, mailbox: int, old: MailboxSnapshot, state:
     gone = told[Kind.VANISHED]
     touched = sorted(uid for uid in told[Kind.REFLAGGED] - gone if uid < old.uidnext)
     if (len(touched) + len(told[Kind.ARRIVED])) * _MANY > len(old.uids):
-        return await _read_all(query, mailbox, state)
+        return await _read_anew(query, pack, mailbox, state)
     fresh = await query(
         "SELECT uid, mask, modseq FROM message WHERE mailbox = ? AND uid >= ? AND uid < ? ORDER BY uid",
         (mailbox, old.uidnext, state.uidnext),

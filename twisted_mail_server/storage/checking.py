@@ -62,8 +62,8 @@ _RULES = (
         "{} mailboxes are ahead of their account",
     ),
     (
-        "SELECT count(*) FROM (SELECT name FROM mailbox WHERE name = 'INBOX') HAVING count(*) <> 1",
-        "there is no INBOX ({})",
+        "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM mailbox WHERE name = 'INBOX')",
+        "there is no INBOX",
     ),
 )
 

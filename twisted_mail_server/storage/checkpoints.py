@@ -119,7 +119,7 @@ class Checkpoint:
         """
         account = self._account
         for (mailbox,) in await account.query(_STALE, (limits.PACKED_FROM, _PACKED_LAG, _PACKED_LAG + 1)):
-            await account.promise(lambda transaction, number=mailbox: changes.pack_mailbox(transaction, number))  # type: ignore[misc]
+            await account.pack(mailbox)
         await account.promise(lambda transaction: changes.prune(transaction, limits.CHANGES_KEPT))
 
     async def _sweep(self) -> None:

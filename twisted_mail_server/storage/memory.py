@@ -6,7 +6,6 @@ Everything happens at once and lasts as long as the object.  Nothing is written 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field
@@ -15,7 +14,6 @@ from zope.interface import implementer
 
 from twisted_mail_server.interfaces import (
     IAccountMail,
-    IContent,
     IDisk,
     IFileLock,
     IMailboxView,
@@ -40,6 +38,7 @@ from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, INBOX, Defaul
 from twisted_mail_server.model.queue import Arrival, QueueId
 from twisted_mail_server.protocols.imap.rendering import render
 from twisted_mail_server.storage.flagging import Operation, Translation, learn_what_fits
+from twisted_mail_server.storage.memory_contents import MemoryContent, MemoryStagedContent
 from twisted_mail_server.storage.names import find, find_target, plan_create, plan_delete, plan_rename
 from twisted_mail_server.storage.snapshots import snapshot_of
 from twisted_mail_server.storage.views import SessionView, tell_all
@@ -168,80 +167,6 @@ class _Mailbox:
             size=sum(len(message.content.octets) for message in messages),
             special_use=self.special_use,
         )
-
-
-@implementer(IContent)
-@define(eq=False)
-class MemoryContent:
-    """
-    The octets of one message.
-    """
-
-    _octets: bytes = field(repr=False)
-
-    @property
-    def size(self) -> int:
-        """
-        Octets.
-        """
-        return len(self._octets)
-
-    async def read(self, offset: int = 0, length: int = -1) -> bytes:
-        """
-        A piece, or all of the rest.
-        """
-        return self._octets[offset : offset + length] if length >= 0 else self._octets[offset:]
-
-    def close(self) -> None:
-        """
-        Done with it.
-        """
-
-
-@implementer(IStagedContent)
-@define(eq=False)
-class MemoryStagedContent:
-    """
-    Content being received, in memory whatever its size.
-    """
-
-    size: int = 0
-    digest: bytes = b""
-    inline: bytes | None = None
-    path: str | None = None
-    _pieces: list[bytes] = field(factory=list)
-
-    def write(self, data: bytes) -> None:
-        """
-        Add to the end.
-        """
-        self._pieces.append(data)
-        self.size += len(data)
-
-    async def finish(self) -> None:
-        """
-        All is written.
-        """
-        self.inline = b"".join(self._pieces)
-        self.digest = hashlib.sha256(self.inline).digest()
-
-    async def read(self, offset: int, length: int) -> bytes:
-        """
-        A piece of what was written.
-        """
-        return (self.inline or b"")[offset : offset + length]
-
-    def sync(self) -> None:
-        """
-        There is no file.
-        """
-
-    async def discard(self) -> None:
-        """
-        Forget it.
-        """
-        self._pieces.clear()
-        self.inline = None
 
 
 @implementer(IMailboxView)
@@ -396,6 +321,13 @@ class MemoryAccount:
         @raise NoSuchMailbox: there is none of that name.
         """
         return self._mailboxes[find(name, self._mailboxes)].status()
+
+    async def usage(self) -> tuple[int, int]:
+        """
+        Octets and messages of all mailboxes together.
+        """
+        statuses = [mailbox.status() for mailbox in self._mailboxes.values()]
+        return sum(status.size for status in statuses), sum(status.messages for status in statuses)
 
     async def create_mailbox(self, name: str, special_use: SpecialUse | None = None) -> MailboxStatus:
         """

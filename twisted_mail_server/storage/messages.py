@@ -54,22 +54,27 @@ class MessageFiles:
         """
         Give a durable file its name here; durable after L{sync}.
 
-        @raise TemporaryFailure: the spool's file is gone.
+        @raise TemporaryFailure: it cannot have it.
         """
-        self._make_folder(content_id)
         try:
+            self._make_folder(content_id)
             self._disk.link(path, self.path(content_id))
-        except FileNotFoundError as problem:
-            raise TemporaryFailure("The spool's file is not there.") from problem
+        except OSError as problem:
+            raise TemporaryFailure("The message cannot be put into its place now.") from problem
 
     def take(self, staged: IStagedContent, content_id: bytes) -> None:
         """
         Make a staged file durable and give it its name here; that is durable after L{sync}.
+
+        @raise TemporaryFailure: it cannot have it.
         """
         assert staged.path is not None
-        staged.sync()
-        self._make_folder(content_id)
-        self._disk.rename(staged.path, self.path(content_id))
+        try:
+            staged.sync()
+            self._make_folder(content_id)
+            self._disk.rename(staged.path, self.path(content_id))
+        except OSError as problem:
+            raise TemporaryFailure("The message cannot be put into its place now.") from problem
 
     def sync(self, content_ids: Iterable[bytes]) -> None:
         """

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted_mail_server.disk.schema import load_steps
 from twisted_mail_server.interfaces import IDatabase, IDisk, IFileLock, ITransaction
 from twisted_mail_server.model.errors import DatabaseBusy, NoSuchAccount, TemporaryFailure
+from twisted_mail_server.storage.finishing import finished
 
 _log = Logger()
 _T = TypeVar("_T")
@@ -39,6 +40,8 @@ class OpenDatabases:
     clock: IReactorTime
     _most: int
     _order: OrderedDict[AccountDatabase, None] = field(factory=OrderedDict)
+    #: The store was closed: none is opened any more.
+    is_ended: bool = False
 
     def used(self, database: AccountDatabase) -> None:
         """
@@ -201,20 +204,24 @@ class AccountDatabase:
         """
         The open database, which is not closed before C{_end}.
         """
-        database = self._database
-        if database is not None and not self._is_closing:
-            self._users += 1
-            self._used()
-            return database
+        while True:
+            database = self._database
+            if database is not None and not self._is_closing:
+                self._users += 1
+                self._used()
+                return database
+            # Opening goes on to its end, though who asked for it be gone: an open database must not be forgotten.
+            await finished(self._be_open(is_new))
+
+    async def _be_open(self, is_new: bool) -> None:
         await self._gate.acquire()
         try:
+            if self._others.is_ended:
+                raise TemporaryFailure("The store is closed.")
             if self._database is None:
                 await self._open(is_new)
-            assert self._database is not None
-            self._users += 1
-            self.last_used = self._others.clock.seconds()
-            self._others.opened(self)
-            return self._database
+                self.last_used = self._others.clock.seconds()
+                self._others.opened(self)
         finally:
             self._gate.release()
 
@@ -226,19 +233,21 @@ class AccountDatabase:
                 one.callback(None)
 
     async def _open(self, is_new: bool) -> None:
-        if is_new:
-            await self._disk.run(self._disk.make_directory, f"{self.directory}/{MESSAGES}")
-        elif not self.exists():
+        if not is_new and not self.exists():
             raise NoSuchAccount("The account was removed.")
         try:
+            if is_new:
+                await self._disk.run(self._disk.make_directory, f"{self.directory}/{MESSAGES}")
             lock = await self._disk.wait_for_lock(f"{self.directory}/{OPEN_LOCK}", shared=True)
         except FileNotFoundError:
             raise NoSuchAccount("The account was removed.") from None
+        except OSError as problem:
+            raise TemporaryFailure("The account cannot be opened now.") from problem
         try:
             self._database = await self._disk.open_database(f"{self.directory}/{DATABASE}", STEPS)
-        except FileNotFoundError as problem:
+        except OSError as problem:
             lock.release()
-            raise TemporaryFailure("The account is being removed.") from problem
+            raise TemporaryFailure("The account cannot be opened now.") from problem
         except BaseException:
             lock.release()
             raise

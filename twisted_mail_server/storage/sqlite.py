@@ -18,7 +18,7 @@ from zope.interface import implementer
 from twisted_mail_server.interfaces import IDisk, IMailStore, INews
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
-from twisted_mail_server.model.errors import InUse, MailError, SyntaxProblem
+from twisted_mail_server.model.errors import InUse, MailError, SyntaxProblem, TemporaryFailure
 from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, DefaultMailbox
 from twisted_mail_server.storage.account import SqliteAccount, Surroundings
 from twisted_mail_server.storage.opening import OPEN_LOCK, OpenDatabases
@@ -168,12 +168,12 @@ class SqliteStore:
         if self._tick_call is not None:
             self._tick_call.cancel()
             self._tick_call = None
+        self._open_databases.is_ended = True
         while self._work:
             await _settled(next(iter(self._work)))
         for database in self._open_databases.all:
             await database.close()
         self._staging.end()
-        self._begun = False
 
     def _path(self, account: AccountId) -> str:
         return f"{self._directory}/{account}"
@@ -182,6 +182,8 @@ class SqliteStore:
         """
         With the first account: make what is needed, and clear away what a crash left.
         """
+        if self._open_databases.is_ended:
+            raise TemporaryFailure("The store is closed.")
         if self._begun:
             return
         await self._staging.begin()
@@ -204,7 +206,7 @@ class SqliteStore:
         return bool(await mail.query("SELECT 1 FROM account"))
 
     def _is_due(self, mail: SqliteAccount, now: float) -> bool:
-        if mail.inline > self._checkpoint_inline:
+        if mail.inline > self._checkpoint_inline or (mail.garbage_since is not None and self._room.is_short):
             return True
         if now - mail.last_write < limits.CHECKPOINT_QUIET:
             return False
@@ -274,6 +276,7 @@ class SqliteStore:
         """
         self._tick_call = self._clock.callLater(limits.NEWS_CHECK, self._tick)
         self._open_databases.close_idle(limits.ACCOUNT_IDLE)
+        self._spawn("make the reserve", self._room.restore())
         for mail in list(self._accounts.values()):
             if mail.live:
                 self._spawn("look for news", self._look(mail))

@@ -74,7 +74,7 @@ class LiveMailbox:
             return
         newest = None
         if state is not None:
-            newest = await changes.bring_up(query, self.mailbox_id, self.snapshot, state)
+            newest = await changes.bring_up(query, self._account.pack, self.mailbox_id, self.snapshot, state)
         if newest is None:
             self.is_deleted = True
             return

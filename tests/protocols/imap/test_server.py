@@ -172,10 +172,10 @@ class CollectingTests(ImapTestCase):
 
     def test_errors(self) -> None:
         """
-        After many mistakes there is BYE.
+        After many mistakes there is BYE, whatever is said in between.
         """
         line = self.connect()
-        line.receive(b"a XYZZY\r\n" * limits.ERRORS_PER_SESSION)
+        line.receive(b"a NOOP\r\na XYZZY\r\n" * limits.ERRORS_PER_SESSION)
         self.assertTrue(line.take().endswith(b"a BAD There is no such command.\r\n* BYE Too many errors.\r\n"))
         self.assertTrue(line.conversation.is_over)
 
@@ -184,6 +184,18 @@ class BoundTests(ImapTestCase):
     """
     Limits after login.
     """
+
+    def test_errors(self) -> None:
+        """
+        After login only mistakes in a row count: a session lasts long.
+        """
+        line = self.line()
+        for _ in range(3):
+            line.receive(b"a XYZZY\r\n" * (limits.ERRORS_PER_SESSION - 1) + b"b NOOP\r\n")
+        self.assertFalse(line.conversation.is_over)
+        line.receive(b"a XYZZY\r\n" * limits.ERRORS_PER_SESSION)
+        self.assertTrue(line.conversation.is_over)
+        self.assertTrue(line.take().endswith(b"* BYE Too many errors.\r\n"))
 
     def test_literals(self) -> None:
         """
@@ -390,3 +402,4 @@ class TroubleTests(ImapTestCase):
         line.receive(b"b STORE 1 FLAGS (\\Seen)\r\nc NOOP\r\n")
         self.assertEqual(b"", line.take())
         self.assertTrue(line.conversation.is_over)
+        self.assertEqual(["Gone."], line.broken)

@@ -186,6 +186,29 @@ class NewsTests(ImapTestCase):
             S2: e OK ...
         """)
 
+    def test_back_and_forth(self) -> None:
+        """
+        Flags that go, and come again, are told of each time.
+        """
+        self.select_both(1)
+        self.plays(r"""
+            C: a STORE 1 +FLAGS (\Seen)
+            S: * 1 FETCH (FLAGS (\Seen))
+            S: a OK ...
+            C2: b STORE 1 -FLAGS (\Seen)
+            S2: * 1 FETCH (FLAGS ())
+            S2: b OK ...
+            C: c NOOP
+            S: * 1 FETCH (FLAGS ())
+            S: c OK ...
+            C2: d STORE 1 +FLAGS (\Seen)
+            S2: * 1 FETCH (FLAGS (\Seen))
+            S2: d OK ...
+            C: e NOOP
+            S: * 1 FETCH (FLAGS (\Seen))
+            S: e OK ...
+        """)
+
     def test_silence_is_for_own_changes(self) -> None:
         """
         After .SILENT the client is told what it could not expect: another's change of the same message.
@@ -252,6 +275,26 @@ class NewsTests(ImapTestCase):
             S2: * FLAGS (\Seen \Answered \Flagged \Deleted \Draft $Work $Home)
             S2: * 2 FETCH (FLAGS ($Home))
             S2: e OK ...
+        """)
+
+    def test_new_keyword_and_own_fetch(self) -> None:
+        """
+        Flags that FETCH sets beside another's new keyword are told again, in full, after the keyword.
+        """
+        self.select_both(1)
+        self.plays(r"""
+            C2: a STORE 1 +FLAGS.SILENT ($Work)
+            S2: * FLAGS ...
+            S2: * OK [PERMANENTFLAGS ...
+            S2: a OK ...
+            C: b FETCH 1 BODY[TEXT]
+            S: * 1 FETCH (BODY[TEXT] {7}
+            S: Body.
+            S:  FLAGS (\Seen...))
+            S: * FLAGS (\Seen \Answered \Flagged \Deleted \Draft $Work)
+            S: * OK [PERMANENTFLAGS ...
+            S: * 1 FETCH (FLAGS (\Seen $Work))
+            S: b OK ...
         """)
 
     def test_own_copy(self) -> None:

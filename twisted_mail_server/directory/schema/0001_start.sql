@@ -1,4 +1,4 @@
--- Accounts, their addresses and credentials, and what changed.
+-- Accounts, aliases, their addresses, credentials, domains, and what changed.
 
 -- The number is the order in which accounts were made; the id is who they are, for ever.
 CREATE TABLE account (
@@ -9,22 +9,45 @@ CREATE TABLE account (
     domain TEXT NOT NULL,
     created INTEGER NOT NULL,
     is_disabled INTEGER NOT NULL DEFAULT 0,
-    -- A PHC string; the keys of SCRAM as RFC 5803 writes them, without the scheme.
+    -- Octets of mail; NULL for no bound.
+    quota INTEGER,
+    -- A PHC string or an imported hash; the keys of SCRAM as RFC 5803 writes them, without the scheme.
     password_hash TEXT NOT NULL,
     scram_sha_256 TEXT,
     scram_sha_1 TEXT
 ) STRICT;
 
--- Every address of every account; the key is its case-folded form.
+-- Those who cannot log in by SCRAM yet.
+CREATE INDEX account_without_keys ON account (number) WHERE scram_sha_256 IS NULL OR scram_sha_1 IS NULL;
+
+-- Every address of every account, and every alias, whose account is NULL: so that no address is both.
 CREATE TABLE address (
+    -- The form by which addresses are compared.
     key TEXT PRIMARY KEY,
-    account INTEGER NOT NULL REFERENCES account (number) ON DELETE CASCADE,
+    account INTEGER REFERENCES account (number) ON DELETE CASCADE,
+    -- As written; the local part of a catch-all is empty.
     local TEXT NOT NULL,
-    domain TEXT NOT NULL
+    domain TEXT NOT NULL,
+    -- The domain in the form of the key.
+    domain_key TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX address_by_domain ON address (domain);
+CREATE INDEX address_by_domain ON address (domain_key);
 CREATE INDEX address_by_account ON address (account);
+
+-- Where the aliases lead.
+CREATE TABLE target (
+    alias TEXT NOT NULL REFERENCES address (key) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    local TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    PRIMARY KEY (alias, key)
+) STRICT, WITHOUT ROWID;
+
+-- Domains that are local though the settings do not say so and nobody need live there.
+CREATE TABLE domain (
+    key TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 -- Accounts whose sessions must end, in order.
 CREATE TABLE change (
@@ -32,8 +55,16 @@ CREATE TABLE change (
     account TEXT NOT NULL
 ) STRICT;
 
+-- What stands in for the keys of those who do not exist is made from this; one row.
+CREATE TABLE secret (
+    octets BLOB NOT NULL
+) STRICT;
+
 -- reverse
 
+DROP TABLE secret;
 DROP TABLE change;
+DROP TABLE domain;
+DROP TABLE target;
 DROP TABLE address;
 DROP TABLE account;

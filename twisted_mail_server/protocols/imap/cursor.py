@@ -7,11 +7,12 @@ Every reader either moves on, or raises and leaves the command to be answered wi
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ...model import limits
-from ...model.errors import SyntaxProblem, TooLong
+from ...model.errors import CannotDo, SyntaxProblem, TooLong
 from ...model.mailboxes import SEPARATOR, check_name, decode_modified_utf7, swap_separator
 from ...model.numbers import MAX_NUMBER, SequenceSet
 
@@ -32,8 +33,15 @@ _QUOTED_SPECIAL = re.compile(rb'\\(["\\])')
 _NIL = re.compile(rb"NIL(?![^\x00-\x20(){%*\"\\\x7f-\xff])", re.IGNORECASE)
 # number = 1*DIGIT ; (0 <= n < 4,294,967,296)
 _NUMBER = re.compile(rb"[0-9]{1,10}(?![0-9])")
-# sequence-set = (seq-number / seq-range) *("," sequence-set)
+# number64 = 1*DIGIT ; (0 <= n <= 9,223,372,036,854,775,807)
+_NUMBER64 = re.compile(rb"[0-9]{1,19}(?![0-9])")
+# sequence-set = (seq-number / seq-range) *("," sequence-set) / seq-last-command
+# seq-last-command = "$"                                      ; RFC 5182 section 3
 _SEQUENCE_SET = re.compile(rb"[0-9*][0-9*:,]*")
+_MAX_NUMBER64 = (1 << 63) - 1
+
+#: C{$}: the messages that the last SEARCH with SAVE found (RFC 5182).
+SAVED = SequenceSet(())
 
 
 class Cursor:
@@ -42,17 +50,21 @@ class Cursor:
 
     @param pieces: text, literal, text, literal ... text; the C{{n}} that announced a literal is taken off the text before it.
     @param separator: what stands between the levels of a mailbox name on this wire.
+    @param has_utf8_names: whether mailbox names are plain UTF-8 (RFC 9051 section 5.1, RFC 6855 section 3).
     """
 
-    __slots__ = ("_at", "_depth", "_index", "_line", "_pieces", "_separator")
+    __slots__ = ("_at", "_depth", "_has_utf8_names", "_index", "_line", "_pieces", "_separator")
 
-    def __init__(self, pieces: Sequence[bytes], *, separator: str = SEPARATOR) -> None:
+    def __init__(
+        self, pieces: Sequence[bytes], *, separator: str = SEPARATOR, has_utf8_names: bool = False
+    ) -> None:
         self._pieces = pieces or (b"",)
         self._index = 0
         self._line = self._pieces[0]
         self._at = 0
         self._depth = 0
         self._separator = separator
+        self._has_utf8_names = has_utf8_names
 
     @property
     def at_end(self) -> bool:
@@ -195,13 +207,28 @@ class Cursor:
             raise SyntaxProblem("Expected a number that does not begin with 0.")
         return self.number()
 
+    def number64(self) -> int:
+        """
+        C{number64}, and so C{mod-sequence-valzer} (RFC 7162 section 7).
+
+        @raise SyntaxProblem: none is next, or it has more than 63 bits.
+        """
+        found = _NUMBER64.match(self._line, self._at)
+        value = _MAX_NUMBER64 + 1 if found is None else int(found[0])
+        if found is None or value > _MAX_NUMBER64:
+            raise SyntaxProblem("Expected a number of at most 63 bits.")
+        self._at = found.end()
+        return value
+
     def sequence_set(self) -> SequenceSet:
         """
-        C{sequence-set}
+        C{sequence-set}; L{SAVED} for C{$}.
 
         @raise SyntaxProblem: none is next.
         @raise TooLong: it has too many ranges.
         """
+        if self.skip(b"$"):
+            return SAVED
         return SequenceSet.parse(self.take(_SEQUENCE_SET)[0])
 
     def enter(self) -> None:
@@ -237,16 +264,36 @@ class Cursor:
         self.leave()
         return found
 
+    def name(self, octets: bytes) -> str:
+        """
+        A mailbox name, or a pattern for such, in its inner form.
+
+        It is in modified UTF-7 (RFC 3501 section 5.1.3), or in UTF-8 where the client has asked for that, and wherever octets
+        above 127 say so (RFC 6855 section 3).
+
+        @raise SyntaxProblem: it is not well formed.
+        """
+        if self._has_utf8_names or not octets.isascii():
+            try:
+                return swap_separator(octets.decode("utf-8"), self._separator)
+            except UnicodeDecodeError:
+                raise SyntaxProblem("The mailbox name is not UTF-8.") from None
+        return swap_separator(decode_modified_utf7(octets), self._separator)
+
     def mailbox(self, *, may_end_in_separator: bool = False) -> str:
         """
-        C{mailbox}: a name in modified UTF-7, in its inner form (RFC 3501 sections 5.1 and 5.1.3).
+        C{mailbox}: a name in its inner form (RFC 3501 section 5.1).
 
-        @param may_end_in_separator: pass over a separator at the end, as CREATE does (section 6.3.3).
+        @param may_end_in_separator: it is the name of a mailbox to be made: a separator at the end is passed over (section 6.3.3),
+            and the name must be in normalization form C (RFC 9051 section 6.3.4).
         @raise SyntaxProblem: none is next, or it is not well formed.
         @raise CannotDo: it is not a name a mailbox may have.
         @raise OverLimit: it is too long or too deep.
         """
-        name = swap_separator(decode_modified_utf7(self.astring()), self._separator)
-        if may_end_in_separator and len(name) > 1:
-            name = name.removesuffix(SEPARATOR)
+        name = self.name(self.astring())
+        if may_end_in_separator:
+            if not unicodedata.is_normalized("NFC", name):
+                raise CannotDo("The name of a new mailbox is in normalization form C.")
+            if len(name) > 1:
+                name = name.removesuffix(SEPARATOR)
         return check_name(name)

@@ -54,6 +54,8 @@ class Batch:
     uids: list[int]
     #: Flags as they are after this FETCH.
     masks: list[int]
+    #: MODSEQs, likewise.
+    modseqs: list[int]
     snapshot: MailboxSnapshot
     #: UIDs that are recent to this session.
     recent: frozenset[int]
@@ -102,8 +104,10 @@ class FetchItem:
     @ivar column: the values of a batch, each of which C{form} takes.
     @ivar form: how a value of a column is written: C{%b} or C{%d}.
     @ivar cut: the octets of a C{nstring}, where they lie, or C{None} for C{NIL}.
+    @ivar shown: how the octets of C{cut} are written, if not as a literal; then C{cut} gives no L{Span}.
     @ivar needs_whole: C{cut} looks at the whole content.
     @ivar marks_seen: asking sets C{\\Seen}.
+    @ivar enables: what asking enables, as ENABLE would (RFC 7162 section 3.1).
     """
 
     name: bytes
@@ -111,8 +115,10 @@ class FetchItem:
     column: Callable[[Batch], Sequence[object]] | None = None
     form: bytes = b"%b"
     cut: Callable[[OpenMessage], bytes | Span | None] | None = None
+    shown: Callable[[bytes | None], bytes] | None = None
     needs_whole: bool = False
     marks_seen: bool = False
+    enables: frozenset[bytes] = frozenset()
 
 
 ReadItem = Callable[[Cursor], FetchItem]
@@ -132,6 +138,19 @@ class FetchPlan:
         Whether it sets C{\\Seen} (RFC 3501 section 6.4.5, C{BODY[]}).
         """
         return any(item.marks_seen for item in self.items)
+
+    @property
+    def enables(self) -> frozenset[bytes]:
+        """
+        What it enables, as ENABLE would.
+        """
+        return frozenset().union(*(item.enables for item in self.items))
+
+    def with_item(self, item: FetchItem) -> FetchPlan:
+        """
+        The same, with that item too, if it is not asked for already.
+        """
+        return self if item in self.items else FetchPlan((*self.items, item))
 
 
 class FlagWriter:

@@ -176,6 +176,11 @@ def _internal_date(seconds: int) -> bytes:
 
 UID = FetchItem(b"UID", column=lambda batch: batch.uids, form=b"%d")
 FLAGS = FetchItem(b"FLAGS", column=lambda batch: batch.flags.column(batch.masks, batch.uids, batch.recent))
+MODSEQ = FetchItem(
+    b"MODSEQ", column=lambda batch: batch.modseqs, form=b"(%d)", enables=frozenset({b"CONDSTORE"})
+)
+#: What is told of flags that have changed (RFC 3501 section 6.4.5, RFC 7162 section 3.2.4).
+_CHANGE_ITEMS = (FLAGS, UID, MODSEQ)
 INTERNALDATE = FetchItem(
     b"INTERNALDATE", Needs.ROW, lambda batch: [_internal_date(row.internal_date) for row in batch.rows]
 )
@@ -300,6 +305,7 @@ async def run(
     with_uid: bool = False,
     recent: frozenset[int] = frozenset(),
     set_seen: bool = False,
+    tells_modseq: bool = False,
     told: Callable[[Iterable[Reflagged]], None] | None = None,
 ) -> int:
     """
@@ -310,10 +316,11 @@ async def run(
     @param with_uid: UID FETCH, which tells the UID in any case (RFC 3501 section 6.4.8).
     @param recent: UIDs that are recent to this session.
     @param set_seen: the mailbox is open read-write: set C{\\Seen} where the plan says so, and tell the flags that changed.
+    @param tells_modseq: tell UID and MODSEQ of those too (RFC 7162 section 3.2.4).
     @param told: gets those, so that they need not be told again.
     @raise LiteralBroken: the connection has to end.
     """
-    running = _Fetch(plan, view, write, with_uid, recent, set_seen and plan.marks_seen, told)
+    running = _Fetch(plan, view, write, with_uid, recent, set_seen and plan.marks_seen, tells_modseq, told)
     size = running.batch_size
     try:
         for start in range(0, len(numbered), size):
@@ -340,6 +347,7 @@ class _Fetch:
         with_uid: bool,
         recent: frozenset[int],
         set_seen: bool,
+        tells_modseq: bool,
         told: Callable[[Iterable[Reflagged]], None] | None,
     ) -> None:
         items = plan.items
@@ -355,7 +363,8 @@ class _Fetch:
         self._needs_whole = any(item.needs_whole for item in self._items)
         self._opens = any(item.cut is not None for item in self._items)
         # Flags that changed are told even if nobody asked for them; who asked gets them anyway.
-        self._tells_flags = set_seen and FLAGS not in self._items
+        self._change_items = [item for item in _CHANGE_ITEMS[: None if tells_modseq else 1] if item not in self._items]
+        self._tells_changes = set_seen and bool(self._change_items)
         self._pending: list[bytes] = []
         self._pending_size = 0
         self.missing = 0
@@ -378,11 +387,12 @@ class _Fetch:
         """
         Gather and write the lines of one batch.
         """
-        masks = self._view.snapshot.masks
+        masks, modseqs = self._view.snapshot.masks, self._view.snapshot.modseqs
         batch = Batch(
             [position for position, _ in numbered],
             [uid for _, uid in numbered],
             [masks[position - 1] for position, _ in numbered],
+            [modseqs[position - 1] for position, _ in numbered],
             self._view.snapshot,
             self._recent,
             self._flags,
@@ -390,7 +400,7 @@ class _Fetch:
         changed = await self._see(batch) if self._set_seen else {}
         if self._needs:
             await self._gather(batch)
-        extra = self._changed_flags(batch, changed) if self._tells_flags else None
+        extra = self._changes(batch, changed) if self._tells_changes else None
         if self._opens:
             await self._answer_opened(batch, extra, changed)
         elif batch.uids:
@@ -411,6 +421,9 @@ class _Fetch:
             return {}
         now = {each.uid: each for each in result.now}
         batch.masks = [now[uid].mask if uid in now else mask for uid, mask in zip(batch.uids, batch.masks, strict=True)]
+        batch.modseqs = [
+            now[uid].modseq if uid in now else modseq for uid, modseq in zip(batch.uids, batch.modseqs, strict=True)
+        ]
         return now
 
     def _tell(self, changed: Iterable[Reflagged]) -> None:
@@ -430,16 +443,17 @@ class _Fetch:
         kept = [index for index, uid in enumerate(batch.uids) if uid in known]
         batch.positions = [batch.positions[index] for index in kept]
         batch.masks = [batch.masks[index] for index in kept]
+        batch.modseqs = [batch.modseqs[index] for index in kept]
         batch.uids = [batch.uids[index] for index in kept]
 
-    def _changed_flags(self, batch: Batch, changed: Mapping[int, Reflagged]) -> list[bytes]:
+    def _changes(self, batch: Batch, changed: Mapping[int, Reflagged]) -> list[bytes]:
         """
         For each message, what says that its flags changed: mostly nothing.
         """
-        return [
-            b" FLAGS %b" % self._flags.write(mask, uid in self._recent) if uid in changed else b""
-            for uid, mask in zip(batch.uids, batch.masks, strict=True)
-        ]
+        form = b"".join([b" %b %b" % (item.name, item.form) for item in self._change_items])
+        columns = [item.column(batch) for item in self._change_items if item.column is not None]
+        rows = zip(batch.uids, zip(*columns, strict=True), strict=True)
+        return [form % values if uid in changed else b"" for uid, values in rows]
 
     async def _answer_columns(self, batch: Batch, extra: list[bytes] | None) -> None:
         """
@@ -492,7 +506,7 @@ class _Fetch:
                 found = item.cut(message)
                 if isinstance(found, Span) and octets is not None:
                     found = octets[found.start : found.start + found.length]
-                pieces.append(found if isinstance(found, Span) else _literal(found))
+                pieces.append(found if isinstance(found, Span) else (item.shown or _literal)(found))
             pieces.append(b" ")
         pieces[-1] = more + b")\r\n"
         if octets is None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from ...model.errors import SyntaxProblem
 from ...model.flags import SYSTEM_FLAGS, SYSTEM_NAMES, check_keyword
-from ...model.mailboxes import decode_modified_utf7, swap_separator
 from .cursor import ATOM_CHAR, Cursor
 
 # date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE
@@ -88,7 +87,7 @@ def read_pattern(cursor: Cursor, separator: str) -> str:
     """
     found = cursor.may_take(_LIST_MAILBOX)
     octets = cursor.string() if found is None else found[0]
-    return swap_separator(decode_modified_utf7(octets), separator)
+    return cursor.name(octets)
 
 
 def read_reference(cursor: Cursor, separator: str) -> str:
@@ -97,4 +96,4 @@ def read_reference(cursor: Cursor, separator: str) -> str:
 
     @raise SyntaxProblem: none is next.
     """
-    return swap_separator(decode_modified_utf7(cursor.astring()), separator)
+    return cursor.name(cursor.astring())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from attrs import define
 
@@ -16,7 +17,8 @@ from ...model.errors import PeerError, SyntaxProblem, TooLong
 
 # literal = "{" number "}" CRLF *CHAR8
 # literal = "{" number ["+"] "}" CRLF *CHAR8        ; RFC 7888 section 8
-_ANNOUNCED = re.compile(rb"\{(?P<size>[0-9]{1,19})(?P<plus>\+?)\}\Z")
+# literal8 = "~{" number ["+"] "}" CRLF *OCTET      ; RFC 4466 section 3
+_ANNOUNCED = re.compile(rb"(?P<binary>~?)\{(?P<size>[0-9]{1,19})(?P<plus>\+?)\}\Z")
 #: Octets of a refused line that are kept, so that it can be answered with its tag.
 _BEGINNING = 300
 
@@ -24,11 +26,14 @@ _BEGINNING = 300
 class Ended(Exception):
     """
     The conversation ends now; the text is what BYE says.
+
+    @ivar is_expulsion: whether the client has brought that on itself.
     """
 
-    def __init__(self, public: str) -> None:
+    def __init__(self, public: str, *, is_expulsion: bool = True) -> None:
         super().__init__(public)
         self.public = public
+        self.is_expulsion = is_expulsion
 
 
 @define
@@ -43,6 +48,8 @@ class Literal:
     #: Octets that are still to come.
     left: int
     is_accepted: bool = False
+    #: Whether it may hold NUL.
+    is_binary: bool = False
 
 
 class Incoming:
@@ -149,7 +156,7 @@ class Incoming:
             self.literal = None
             return line
         size = int(found["size"])
-        self.literal = Literal(size, not found["plus"], size)
+        self.literal = Literal(size, not found["plus"], size, is_binary=bool(found["binary"]))
         return line[: found.start()]
 
     async def piece(self) -> bytes:
@@ -196,11 +203,9 @@ class Incoming:
             self._spend(literal.left)
             while literal.left:
                 await self.piece()
-            try:
+            # A line that cannot be read is thrown away all the same, and what it announces is known.
+            with suppress(PeerError):
                 await self.text(limits.IMAP_COMMAND_LINE)
-            except PeerError:
-                # It is thrown away all the same, and what it announces is known.
-                pass
         self.literal = None
 
     def _spend(self, size: int) -> None:

@@ -17,6 +17,7 @@ from .extensions import (
     uidplus,
     unselect,
 )
+from .status import STATUS_ITEMS
 from .vocabulary import Registry
 
 IMAP = Registry(
@@ -41,4 +42,5 @@ IMAP = Registry(
         specialuse.EXTENSION,  # RFC 6154
         move.EXTENSION,  # RFC 6851
     ),
+    basic_status_items=STATUS_ITEMS,
 )

@@ -203,12 +203,20 @@ class Known:
     The driver looks at one group of messages after the other; rows and headers are got for the whole group at once.
     """
 
-    def __init__(self, view: IMailboxView, recent: frozenset[int], pause: Pause | None = None) -> None:
+    def __init__(
+        self,
+        view: IMailboxView,
+        recent: frozenset[int],
+        pause: Pause | None = None,
+        saved: frozenset[int] = frozenset(),
+    ) -> None:
         self._view = view
         self._pause = pause
         self._work = 0
         self.snapshot: MailboxSnapshot = view.snapshot
         self.recent = recent
+        #: UIDs that C{$} stands for (RFC 5182).
+        self.saved = saved
         #: Positions of messages of which nothing is left.
         self.gone: set[int] = set()
         self._group: Sequence[int] = ()

@@ -9,7 +9,7 @@ decided for the whole mailbox at once; what is left over is looked at in groups,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 
 from attrs import define, field, frozen
@@ -20,7 +20,7 @@ from ...model import limits
 from ...model.changes import MessageRow
 from ...model.errors import Refused, SyntaxProblem, TooLong
 from ...model.numbers import SequenceSet
-from .cursor import Cursor
+from .cursor import SAVED, Cursor
 from .search_vocabulary import (
     All,
     Cost,
@@ -62,7 +62,7 @@ _MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP
 # date = date-text / DQUOTE date-text DQUOTE ; date-text = date-day "-" date-month "-" date-year
 _DATE = re.compile(rb"(?P<quote>\"?)(?P<day>[0-9]{1,2})-(?P<month>[A-Za-z]{3})-(?P<year>[0-9]{4})(?P=quote)(?![0-9\"])")
 # search-key = ... / sequence-set / ...: nothing is taken there.
-_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9]*|(?=[0-9*])")
+_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9]*|(?=[0-9*$])")
 _DAY = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -82,6 +82,10 @@ class SearchPlan:
     """
 
     criteria: tuple[Criterion, ...]
+    #: Whether a sequence number stands among the keys: then no EXPUNGE may be told while it is answered.
+    has_numbers: bool = False
+    #: What asking for it enables, as ENABLE would (RFC 7162 section 3.1).
+    enables: frozenset[bytes] = frozenset()
 
 
 class Reading:
@@ -92,6 +96,9 @@ class Reading:
     def __init__(self, cursor: Cursor, codec: str) -> None:
         self.cursor = cursor
         self._codec = codec
+        #: What keys say of the whole search; see L{SearchPlan}.
+        self.has_numbers = False
+        self.enables: set[bytes] = set()
 
     def text(self) -> Needle:
         """
@@ -175,6 +182,8 @@ class _Numbers(Criterion):
         RFC 3501 section 9, C{seq-number}: a number beyond the last message is an error.  In an empty mailbox C{*} and all numbers are;
         there we find nothing instead, as clients that search C{1:*} in any mailbox hope.
         """
+        if self.numbers is SAVED:
+            return await _saved(positions, known)
         count = len(known.snapshot.uids)
         chosen = set(self.numbers.select_positions(count)) if count else set()
         await known.breathe(len(positions))
@@ -186,10 +195,21 @@ class _Uids(Criterion):
     numbers: SequenceSet
 
     async def sift(self, positions: Sequence[int], known: Known) -> list[int]:
+        if self.numbers is SAVED:
+            return await _saved(positions, known)
         uids = known.snapshot.uids
         chosen = set(self.numbers.select_uids(uids))
         await known.breathe(len(positions))
         return [position for position in positions if uids[position] in chosen]
+
+
+async def _saved(positions: Sequence[int], known: Known) -> list[int]:
+    """
+    Those that an earlier search has saved (RFC 5182); the same for C{$} and C{UID $}.
+    """
+    uids = known.snapshot.uids
+    await known.breathe(len(positions))
+    return [position for position in positions if uids[position] in known.saved]
 
 
 @define
@@ -389,27 +409,32 @@ class _Open:
     keys: list[Criterion] = field(factory=list)
 
 
-def read_keys(cursor: Cursor, keys: Mapping[bytes, ReadKey] | None = None) -> SearchPlan:
+def read_keys(
+    cursor: Cursor, keys: Mapping[bytes, ReadKey] | None = None, *, needs_charset: bool = False
+) -> SearchPlan:
     """
     Read what follows C{SEARCH} and its space: CHARSET, if it is there, and the keys up to the end of the command.
 
     Chains of OR, however long and on whichever side, do not nest.
 
     @param keys: the table of keys; that of RFC 3501 if not given.
+    @param needs_charset: a charset comes first, without the word CHARSET before it: so in SORT and THREAD (RFC 5256).
     @raise SyntaxProblem: it is malformed.
     @raise TooLong: there are more than L{limits.SEARCH_KEYS}, or they nest deeper than L{limits.SEARCH_NESTING}.
     @raise BadCharset: the charset is none of C{CHARSETS}.
     """
-    reading = Reading(cursor, _read_charset(cursor))
+    reading = Reading(cursor, _read_charset(cursor, needs_charset))
     found = every(_read_all(reading, SEARCH_KEYS if keys is None else keys))
-    return SearchPlan(found.children if isinstance(found, All) else (found,))
+    return SearchPlan(
+        found.children if isinstance(found, All) else (found,), reading.has_numbers, frozenset(reading.enables)
+    )
 
 
-def _read_charset(cursor: Cursor) -> str:
+def _read_charset(cursor: Cursor, is_needed: bool) -> str:
     """
     The codec.  Without CHARSET a string is US-ASCII; one with other octets can only be UTF-8.
     """
-    if not cursor.skip(b"CHARSET "):
+    if not is_needed and not cursor.skip(b"CHARSET "):
         return "utf-8"
     name = cursor.astring().upper().decode("latin-1")
     if name not in CHARSETS:
@@ -435,6 +460,7 @@ def _read_all(reading: Reading, keys: Mapping[bytes, ReadKey]) -> list[Criterion
             continue
         if not name:
             key: Criterion = _Numbers(cursor.sequence_set())
+            reading.has_numbers = True
         elif name in keys:
             key = keys[name](reading)
         else:
@@ -474,16 +500,22 @@ def _finish(cursor: Cursor, stack: list[_Open], key: Criterion) -> bool:
 
 
 async def run(
-    plan: SearchPlan, view: IMailboxView, *, recent: frozenset[int] = frozenset(), pause: Pause | None = None
+    plan: SearchPlan,
+    view: IMailboxView,
+    *,
+    recent: frozenset[int] = frozenset(),
+    saved: Collection[int] = (),
+    pause: Pause | None = None,
 ) -> list[int]:
     """
     The sequence numbers, counted from 1, of the messages found; one that is expunged meanwhile may be left out.
 
     @param recent: UIDs that are recent to this session.
+    @param saved: UIDs that C{$} stands for.
     @param pause: awaited now and then in a long search, so that others get their turn.
     @raise SyntaxProblem: a sequence number is beyond the last message.
     """
-    known = Known(view, recent, pause)
+    known = Known(view, recent, pause, frozenset(saved))
     found: Sequence[int] = range(len(view.snapshot.uids))
     costly = [criterion for criterion in plan.criteria if criterion.cost > Cost.ARRAYS]
     for criterion in plan.criteria:

@@ -8,6 +8,9 @@ C{has_command}; it closes the connection when C{is_over}.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+
+from attrs import evolve
 
 from ...model import limits
 from ...model.errors import MailError, OutOfTurn, PeerError, SyntaxProblem, TooLong
@@ -17,6 +20,15 @@ from .fetching import LiteralBroken
 from .reading import Ended
 from .session import Driver, Session, Settings
 from .vocabulary import Command, Outcome
+
+
+class LiteralTooBig(TooLong):
+    """
+    A literal that came without being asked for is larger than LITERAL- allows (RFC 7888 section 5).
+    """
+
+    imap_code = "TOOBIG"
+
 
 # tag = 1*<any ASTRING-CHAR except "+">
 _TAG = re.compile(rb"[^\x00-\x20(){%*\"\\\x7f-\xff+]{1,256}(?= |\Z)")
@@ -34,6 +46,8 @@ class Conversation:
         self._driver = driver
         self._unauthenticated = 0
         self._errors = 0
+        #: Whether it ended because the client went too far.
+        self.is_expelled = False
 
     @property
     def greeting(self) -> bytes:
@@ -83,8 +97,10 @@ class Conversation:
         except Ended as ended:
             session.put(wire.condition(b"BYE", ended.public))
             session.is_over = True
-        except LiteralBroken:
+            self.is_expelled = ended.is_expulsion
+        except LiteralBroken as problem:
             # The client waits for octets that will never come; nothing said now would be read as a response.
+            self._driver.broke_off(str(problem.__cause__ or problem))
             session.is_over = True
         await session.flush()
 
@@ -112,7 +128,7 @@ class Conversation:
             except PeerError:
                 tag = _read_tag(incoming.refused)
                 raise
-            tag = _read_tag(line)
+            tag = session.tag = _read_tag(line)
             command = self._command(line[len(tag) :])
             outcome = await self._perform(command, await self._collect(line, len(tag), command))
         except LiteralBroken:
@@ -149,8 +165,13 @@ class Conversation:
         literals = 0
         most = limits.IMAP_LITERAL_UNAUTHENTICATED if session.login is None else limits.IMAP_LITERALS
         while (literal := incoming.literal) is not None:
+            unasked = session.settings.unasked_literal
+            if unasked is not None and not literal.is_synchronising and literal.size > unasked:
+                raise LiteralTooBig(f"A literal that nobody asked for has at most {unasked} octets.")
             if command.streams is not None and command.streams(pieces):
                 break
+            if literal.is_binary:
+                raise SyntaxProblem("A literal8 cannot stand here.")
             literals += literal.size
             if literals > most:
                 raise TooLong(f"The literals of a command have at most {most} octets.")
@@ -161,7 +182,7 @@ class Conversation:
             pieces.append(piece)
             if lines > limits.IMAP_COMMAND_LINE:
                 raise TooLong(f"A command line has at most {limits.IMAP_COMMAND_LINE} octets.")
-        return Cursor(pieces, separator=session.settings.separator)
+        return Cursor(pieces, separator=session.settings.separator, has_utf8_names=session.has_utf8_names)
 
     async def _perform(self, command: Command, cursor: Cursor) -> Outcome:
         session = self.session
@@ -181,13 +202,15 @@ class Conversation:
     async def _finish(self, tag: bytes, outcome: Outcome, command: Command | None) -> None:
         session = self.session
         if session.selected is not None:
-            defers = command is None or command.defers_expunge
-            try:
+            defers = command is None or command.defers_expunge or outcome.defers_expunge
+            # What was done is done, and is answered: news that cannot be had now is told another time.
+            with suppress(MailError):
                 await session.news(defers_expunge=defers)
-            except MailError:
-                # What was done is done, and is answered; the news is told another time.
-                pass
+            outcome = _with_modseq(session, outcome)
         session.put(wire.condition(outcome.status, outcome.text, outcome.code, tag=tag))
+        if outcome.status == b"OK" and session.login is not None:
+            # A session lasts for days, and some clients ask again and again for what we do not have.
+            self._errors = 0
         if outcome.is_last:
             session.is_over = True
         if outcome.then is not None:
@@ -197,6 +220,18 @@ class Conversation:
             raise Ended("Too many errors.")
         if session.failed_logins >= limits.LOGINS_PER_SESSION:
             raise Ended("Too many failed logins.")
+
+
+def _with_modseq(session: Session, outcome: Outcome) -> Outcome:
+    """
+    Tell the highest MODSEQ, if it is to be told: in the tagged response, where that has room for it (RFC 7162 section 3.2.7).
+    """
+    code = session.modseq_code()
+    if code and outcome.status == b"OK" and not outcome.code:
+        return evolve(outcome, code=code)
+    if code:
+        session.put(wire.condition(b"OK", "The highest so far.", code))
+    return outcome
 
 
 def _read_tag(line: bytes) -> bytes:

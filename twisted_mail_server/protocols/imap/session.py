@@ -5,7 +5,7 @@ One session: who, which mailbox, and what its client knows of that mailbox (RFC 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Container, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
@@ -15,13 +15,15 @@ from ...model import limits
 from ...model.accounts import Account
 from ...model.changes import Changes, Reflagged
 from ...model.errors import OutOfTurn, Refused
-from ...model.flags import SYSTEM_NAMES, Keywords
+from ...model.flags import SYSTEM_BITS, SYSTEM_NAMES, Keywords
 from ...model.mailboxes import SEPARATOR
-from ...model.numbers import SequenceSet
+from ...model.numbers import SequenceSet, format_set
 from ..sasl.registry import known
 from . import wire
+from .cursor import SAVED
 from .fetch_vocabulary import FlagWriter
 from .reading import Ended, Incoming
+from .revisions import REV1, REV2, Revision
 from .states import State
 
 if TYPE_CHECKING:
@@ -103,6 +105,11 @@ class Driver(Protocol):
         Who has logged in may no longer: end the session.
         """
 
+    def broke_off(self, reason: str) -> None:
+        """
+        Content could not be sent to its end: tell the log; the conversation is over.
+        """
+
     def failed(self, problem: Exception, doing: str) -> None:
         """
         There is a bug: tell the log.
@@ -122,6 +129,8 @@ class Settings:
     #: What ID tells (RFC 2971).
     identity: tuple[tuple[bytes, bytes], ...] = ()
     message_size: int = limits.MESSAGE_SIZE
+    #: The largest literal that may come without being asked for (RFC 7888): C{None} is LITERAL+, anything else LITERAL-.
+    unasked_literal: int | None = None
 
 
 @define
@@ -134,13 +143,25 @@ class Selected:
     is_read_only: bool
     keywords: Keywords
     #: Flags that the client knows already, until the next news.
-    known: dict[int, int] = field(factory=dict)
+    known: dict[int, Reflagged] = field(factory=dict)
+    #: What the client takes for the highest MODSEQ of the mailbox (RFC 7162 section 6).
+    believed_modseq: int = 0
+    #: UIDs that the last SEARCH with SAVE found (RFC 5182).
+    saved: tuple[int, ...] = ()
 
     def knows(self, changed: Iterable[Reflagged]) -> None:
         """
-        The client has been told of those flags, or made them so and wants no echo.
+        The client has been told of those flags, or made them so and wants no echo.  Flags with a keyword that it has not heard
+        of yet could not be told in full, so they are told again.
         """
-        self.known.update((one.uid, one.mask) for one in changed)
+        bits = SYSTEM_BITS + len(self.keywords.names)
+        self.known.update((one.uid, one) for one in changed if not one.mask >> bits)
+
+    def believes(self, modseq: int) -> None:
+        """
+        The client was told of a MODSEQ.
+        """
+        self.believed_modseq = max(self.believed_modseq, modseq)
 
     def messages(self, numbers: SequenceSet, *, by_uid: bool) -> list[tuple[int, int]]:
         """
@@ -149,6 +170,9 @@ class Selected:
         @raise SyntaxProblem: a sequence number is beyond the last message.
         """
         uids = self.view.snapshot.uids
+        if numbers is SAVED:
+            places = ((bisect_left(uids, uid), uid) for uid in self.saved)
+            return [(place + 1, uid) for place, uid in places if place < len(uids) and uids[place] == uid]
         if by_uid:
             return [(bisect_left(uids, uid) + 1, uid) for uid in numbers.select_uids(uids)]
         return [(position + 1, uids[position]) for position in numbers.select_positions(len(uids))]
@@ -167,6 +191,10 @@ class Session:
         self.login: ILogin | None = None
         self.mail: IAccountMail | None = None
         self.selected: Selected | None = None
+        #: The tag of the command that is under way.
+        self.tag = b"*"
+        #: What ENABLE has enabled, or what else enables it, in capitals (RFC 5161).
+        self.enabled: frozenset[bytes] = frozenset()
         self.is_over = False
         self.failed_logins = 0
         #: What the client calls itself (RFC 2971).
@@ -224,6 +252,64 @@ class Session:
         if selected.is_read_only:
             raise Refused("The mailbox is open read-only.")
         return selected
+
+    @property
+    def revision(self) -> Revision:
+        """
+        What the client speaks.
+        """
+        return REV2 if REV2.name in self.enabled else REV1
+
+    @property
+    def has_utf8_names(self) -> bool:
+        """
+        Whether mailbox names travel in UTF-8 (RFC 6855 section 3).
+        """
+        return self.revision.has_utf8_names or b"UTF8=ACCEPT" in self.enabled
+
+    @property
+    def tells_modseq(self) -> bool:
+        """
+        Whether the client has shown that it knows MODSEQ (RFC 7162 section 3.1).
+        """
+        return b"CONDSTORE" in self.enabled
+
+    @property
+    def tells_vanished(self) -> bool:
+        """
+        Whether VANISHED stands for EXPUNGE (RFC 7162 section 3.2.10).
+        """
+        return b"QRESYNC" in self.enabled
+
+    def enable(self, names: Iterable[bytes]) -> None:
+        """
+        From now on the session is so.  With CONDSTORE, the client is told the highest MODSEQ of the mailbox that it has selected.
+        """
+        knew_modseq = self.tells_modseq
+        self.enabled = self.enabled.union(names)
+        if self.tells_modseq and not knew_modseq and self.selected is not None:
+            self.put(wire.condition(b"OK", "The highest so far.", self.modseq_code()))
+
+    def modseq_code(self) -> bytes:
+        """
+        HIGHESTMODSEQ, where the client would else take it for something different (RFC 7162 sections 3.2.7 and 6).
+
+        What it is told counts as told: so whoever asks sends it.  While an EXPUNGE waits to be told, that is less than the
+        MODSEQ of flags that the client knows of.
+        """
+        selected = self.selected
+        if selected is None or not self.tells_modseq:
+            return b""
+        modseq = selected.view.snapshot.modseq
+        believed, selected.believed_modseq = selected.believed_modseq, modseq
+        return b"" if believed == modseq else b"HIGHESTMODSEQ %d" % modseq
+
+    @property
+    def recent(self) -> frozenset[int]:
+        """
+        UIDs that are shown with C{\\Recent}.
+        """
+        return self.mailbox.view.recent if self.revision.tells_recent else frozenset()
 
     def ways_in(self) -> list[bytes]:
         """
@@ -284,6 +370,12 @@ class Session:
         """
         await self.driver.breathe()
 
+    def mailbox_name(self, name: str) -> bytes:
+        """
+        C{mailbox}, as this client reads it, from the inner form of a name.
+        """
+        return wire.mailbox(name, self.settings.separator, is_utf8=self.has_utf8_names)
+
     # --- What goes out
 
     def put(self, octets: bytes) -> None:
@@ -338,8 +430,10 @@ class Session:
         changes = await selected.view.advance(keep_vanished=defers_expunge)
         if changes.is_deleted:
             await self.leave()
-            raise Ended("The selected mailbox was deleted.")
-        if changes.vanished:
+            raise Ended("The selected mailbox was deleted.", is_expulsion=False)
+        if changes.vanished and self.tells_vanished:
+            await self.write(b"* VANISHED %b\r\n" % format_set(changes.vanished))
+        elif changes.vanished:
             # From the last to the first: no number that is still to come changes (RFC 3501 section 7.4.1).
             numbers = [bisect_left(before, uid) + 1 for uid in reversed(changes.vanished)]
             await self.write(b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers]))
@@ -350,14 +444,54 @@ class Session:
         Tell of new messages, new keywords, and flags that others have changed.
         """
         selected = self.mailbox
-        view = selected.view
         if changes.arrived:
-            self.put(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view.snapshot.uids), len(view.recent)))
+            self.put(self.sizes())
         self.tell_keywords(selected)
         known, selected.known = selected.known, {}
-        unknown = [one for one in changes.reflagged if known.get(one.uid) != one.mask]
+        unknown = [one for one in changes.reflagged if not self._is_known(one, known.get(one.uid))]
         if unknown:
-            await self.write(flag_responses(selected, unknown, with_uid=False))
+            await self.write(self.flag_responses(unknown))
+
+    def sizes(self) -> bytes:
+        """
+        C{EXISTS}, and C{RECENT} for who knows it.
+        """
+        view = self.mailbox.view
+        exists = b"* %d EXISTS\r\n" % len(view.snapshot.uids)
+        return exists + b"* %d RECENT\r\n" % len(view.recent) if self.revision.tells_recent else exists
+
+    def _is_known(self, changed: Reflagged, known: Reflagged | None) -> bool:
+        if known is None:
+            return False
+        return known == changed if self.tells_modseq else known.mask == changed.mask
+
+    def flag_responses(
+        self, changed: Iterable[Reflagged], *, with_uid: bool = False, quiet: Container[int] = ()
+    ) -> bytes:
+        """
+        C{FETCH} responses with the flags of those messages that the client can number.
+
+        Who knows MODSEQ is told that too, and the UID (RFC 7162 section 3.2.4).
+
+        @param with_uid: tell the UID in any case.
+        @param quiet: UIDs of messages of which only the MODSEQ is told.
+        """
+        selected = self.mailbox
+        snapshot, recent = selected.view.snapshot, self.recent
+        uids, flags, tells_modseq = snapshot.uids, FlagWriter(snapshot.keywords), self.tells_modseq
+        with_uid = with_uid or tells_modseq or self.revision.tells_uid_in_news
+        lines: list[bytes] = []
+        for one in changed:
+            place = bisect_left(uids, one.uid)
+            if place < len(uids) and uids[place] == one.uid:
+                items = [b"UID %d" % one.uid] if with_uid else []
+                if one.uid not in quiet:
+                    items.append(b"FLAGS %b" % flags.write(one.mask, one.uid in recent))
+                if tells_modseq:
+                    items.append(b"MODSEQ (%d)" % one.modseq)
+                    selected.believes(one.modseq)
+                lines.append(b"* %d FETCH (%b)\r\n" % (place + 1, b" ".join(items)))
+        return b"".join(lines)
 
     def tell_keywords(self, selected: Selected) -> None:
         """
@@ -387,20 +521,3 @@ def permanent_flags(keywords: Keywords, *, is_read_only: bool = False) -> bytes:
     names = (*SYSTEM_NAMES, *keywords.names)
     flags = wire.flag_list(names if keywords.is_full else (*names, "\\*"))
     return wire.condition(b"OK", "Flags permitted.", b"PERMANENTFLAGS " + flags)
-
-
-def flag_responses(selected: Selected, changed: Iterable[Reflagged], *, with_uid: bool) -> bytes:
-    """
-    C{FETCH} responses with the flags of those messages that the client can number.
-    """
-    view = selected.view
-    uids, recent = view.snapshot.uids, view.recent
-    flags = FlagWriter(view.snapshot.keywords)
-    lines: list[bytes] = []
-    for one in changed:
-        place = bisect_left(uids, one.uid)
-        if place < len(uids) and uids[place] == one.uid:
-            shown = flags.write(one.mask, one.uid in recent)
-            uid = b"UID %d " % one.uid if with_uid else b""
-            lines.append(b"* %d FETCH (%bFLAGS %b)\r\n" % (place + 1, uid, shown))
-    return b"".join(lines)

@@ -60,10 +60,12 @@ def astring(octets: bytes) -> bytes:
     return string(octets)
 
 
-def mailbox(name: str, separator: str) -> bytes:
+def mailbox(name: str, separator: str, *, is_utf8: bool = False) -> bytes:
     """
-    C{mailbox}, from the inner form of a name (RFC 3501 section 5.1.3).
+    C{mailbox}, from the inner form of a name: in modified UTF-7 (RFC 3501 section 5.1.3), or in UTF-8 for who has asked for it.
     """
+    if is_utf8 and (not name.isascii() or "&" in name):
+        return quoted(swap_separator(name, separator).encode("utf-8"))
     return astring(encode_modified_utf7(swap_separator(name, separator)))
 
 

@@ -4,11 +4,12 @@ What a command sees: the session's state, its maildrop, and what the outside is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import define, frozen
 
+from ...model.accounts import ScramStart
 from .events import Event
 from .maildrop import Maildrop
 from .states import MOVES, State, Step
@@ -49,6 +50,8 @@ class Conversation:
     named: bytes | None = None
     #: Takes the next line, which is no command, if there is one.
     continuation: Callable[[Conversation, bytes], Answer] | None = None
+    #: Goes on with an exchange that asked for keys.
+    resumption: Callable[[Conversation, ScramStart, Mapping[str, bytes]], Answer] | None = None
     _maildrop: Maildrop | None = None
 
     @property

@@ -1,12 +1,17 @@
 """
-What the engine leaves to others.  Each event is to be answered before the next is asked for.
+What the engine leaves to others.  Each event is to be answered before the next is asked for: L{KeysAsked} with C{keys_found}, or
+C{refuse_login}.
 """
 
 from __future__ import annotations
 
 from attrs import frozen
 
-from ...model.accounts import PlainSecret
+from ...model.accounts import Secret
+from ..sasl.vocabulary import KeysAsked
+
+
+__all__ = ["Event", "KeysAsked", "LoginAsked", "MessageAsked", "OutputFilled", "RemovalAsked", "TlsAsked"]
 
 
 @frozen
@@ -15,7 +20,7 @@ class LoginAsked:
     Check it, lock the maildrop, list it; then C{enter}, or C{refuse_login}.
     """
 
-    secret: PlainSecret
+    secret: Secret
     #: C{PASS}, or the SASL mechanism.
     method: str
 
@@ -54,4 +59,4 @@ class OutputFilled:
     """
 
 
-Event = LoginAsked | MessageAsked | RemovalAsked | TlsAsked | OutputFilled
+Event = LoginAsked | KeysAsked | MessageAsked | RemovalAsked | TlsAsked | OutputFilled

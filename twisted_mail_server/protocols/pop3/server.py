@@ -8,13 +8,16 @@ The server's side of a POP3 conversation: octets in, octets and events out (RFC 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...model import limits
+from ...model.accounts import ScramStart
 from ...model.errors import MailError, OutOfTurn, Refused, SyntaxProblem
 from ..buffers import LineBuffer
 from .commands import sign_off
 from .content import Outgoing
 from .conversation import Answer, Conversation, Surroundings
-from .events import Event, LoginAsked, MessageAsked, OutputFilled, RemovalAsked, TlsAsked
+from .events import Event, KeysAsked, LoginAsked, MessageAsked, OutputFilled, RemovalAsked, TlsAsked
 from .maildrop import Maildrop
 from .registry import REGISTRY
 from .responses import error, ok, refusal
@@ -165,11 +168,27 @@ class ServerSide:
         self._errors = 0
         self._say(ok(f"Maildrop has {maildrop.summary}."))
 
+    def keys_found(self, start: ScramStart, bindings: Mapping[str, bytes]) -> None:
+        """
+        The exchange goes on, on a connection with those channel bindings.
+        """
+        self._answered(KeysAsked)
+        conversation = self._conversation
+        resumption, conversation.resumption = conversation.resumption, None
+        assert resumption is not None
+        try:
+            answer = resumption(conversation, start, bindings)
+        except MailError as problem:
+            self._refuse(problem)
+        else:
+            assert isinstance(answer, bytes), "Keys lead to a challenge."
+            self._say(answer)
+
     def refuse_login(self, problem: MailError) -> None:
         """
         It did not, or it could not be locked.  A client that guesses gets few guesses.
         """
-        self._answered(LoginAsked)
+        self._answered(LoginAsked, KeysAsked)
         self._say(refusal(problem))
         if isinstance(problem, Refused):
             self._failed_logins += 1

@@ -13,7 +13,7 @@ from attrs import define, field
 from ...model import limits
 from ...model.accounts import PlainSecret
 from ...model.errors import SyntaxProblem, TooLong
-from .vocabulary import Challenge, Mechanism, Outcome
+from .vocabulary import Challenge, Means, Mechanism, Outcome
 
 # What SASLprep (RFC 4013 section 2.3) forbids in any name: control characters, and what is no character.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -32,10 +32,16 @@ def make_secret(authcid: bytes, password: bytes, authzid: bytes = b"") -> PlainS
         raise TooLong(f"A password has at most {limits.PASSWORD} octets.")
     if b"\x00" in password or not _is_utf8(password):
         raise SyntaxProblem("The password is not in UTF-8.")
-    return PlainSecret(_read_name(authcid), password, _read_name(authzid))
+    return PlainSecret(read_name(authcid), password, read_name(authzid))
 
 
-def _read_name(octets: bytes) -> str:
+def read_name(octets: bytes) -> str:
+    """
+    A login name, or the name of whom to act for; empty for none.
+
+    @raise SyntaxProblem: it is not UTF-8, or holds what may not be in it.
+    @raise TooLong: it is longer than any name here.
+    """
     if len(octets) > limits.LOGIN_NAME:
         raise TooLong(f"A login name has at most {limits.LOGIN_NAME} octets.")
     if not _is_utf8(octets):
@@ -86,6 +92,8 @@ class PlainClient:
     """
 
     _secret: PlainSecret
+    _means: Means = field(factory=Means)
+    is_satisfied: bool = field(default=True, init=False)
 
     def start(self) -> bytes | None:
         """
@@ -132,6 +140,8 @@ class LoginClient:
     """
 
     _secret: PlainSecret
+    _means: Means = field(factory=Means)
+    is_satisfied: bool = field(default=True, init=False)
     _said: int = field(default=0, init=False)
 
     def start(self) -> bytes | None:

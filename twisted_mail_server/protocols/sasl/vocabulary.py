@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from attrs import field, frozen
 
-from ...model.accounts import PlainSecret
+from ...model.accounts import PlainSecret, ScramProof, ScramStart
 from ...model.errors import SyntaxProblem
 
 # base64 = base64-terminal / ( 1*(4base64-char) [base64-terminal] ) ; RFC 4954 section 8
@@ -27,8 +27,27 @@ class Challenge:
     data: bytes = b""
 
 
-#: What an exchange comes to: one more round, or something to check.
-Outcome = Challenge | PlainSecret
+@frozen
+class KeysAsked:
+    """
+    The exchange goes on once somebody who knows the accounts has found what it starts from
+    (L{IAuthenticator.keys <twisted_mail_server.interfaces.IAuthenticator.keys>}).
+    """
+
+    #: Who wants to log in.
+    name: str
+    #: As L{hashlib} calls it.
+    hash_name: str
+    #: Goes on, with that and with the connection's channel bindings by type.
+    answer: Callable[[ScramStart, Mapping[str, bytes]], Outcome] = field(repr=False, eq=False)
+
+
+#: What an exchange comes to: one more round, something to find first, or something to check.
+Outcome = Challenge | KeysAsked | PlainSecret | ScramProof
+
+
+def _no_chance(count: int) -> bytes:
+    raise AssertionError("There is no chance to be had.")
 
 
 class ServerExchange(Protocol):
@@ -52,6 +71,12 @@ class ClientExchange(Protocol):
     The client's side of one exchange.
     """
 
+    @property
+    def is_satisfied(self) -> bool:
+        """
+        Whether the server has proved what the mechanism makes it prove: else its yes is not to be believed.
+        """
+
     def start(self) -> bytes | None:
         """
         The initial response, if the mechanism has one.
@@ -66,6 +91,31 @@ class ClientExchange(Protocol):
 
 
 @frozen
+class Means:
+    """
+    What a client has besides a secret.
+    """
+
+    #: C{random(count)} gives so many random octets.
+    random: Callable[[int], bytes] = field(default=_no_chance, repr=False)
+    #: Channel bindings of the connection by type, best first; empty without TLS.
+    bindings: Mapping[str, bytes] = field(factory=dict, repr=False)
+
+    @property
+    def has_chance(self) -> bool:
+        """
+        Whether it can make up what nobody can guess.
+        """
+        return self.random is not _no_chance
+
+    def suffice(self, mechanism: Mechanism) -> bool:
+        """
+        Whether a client with these means can use C{mechanism}.
+        """
+        return (self.has_chance or not mechanism.needs_chance) and (bool(self.bindings) or not mechanism.is_bound)
+
+
+@frozen
 class Mechanism:
     """
     One way to log in.
@@ -75,11 +125,15 @@ class Mechanism:
     name: str
     rfc: str
     server: Callable[[], ServerExchange] = field(repr=False)
-    client: Callable[[PlainSecret], ClientExchange] = field(repr=False)
+    client: Callable[[PlainSecret, Means], ClientExchange] = field(repr=False)
     #: Whether the client speaks first, so that an initial response makes sense (RFC 4422 section 5).
     is_client_first: bool = True
     #: Whether the password itself travels, so that only a private connection may carry it.
     reveals_password: bool = True
+    #: Whether it binds to the TLS connection, so that it needs one.
+    is_bound: bool = False
+    #: Whether its client needs random octets.
+    needs_chance: bool = False
 
 
 def decode_base64(text: bytes) -> bytes:

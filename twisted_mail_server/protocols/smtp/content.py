@@ -1,7 +1,7 @@
 """
-The content after DATA: its end, its dots and its line ends, in bulk (RFC 5321 sections 4.5.2 and 2.3.8).
+Content: its end, its dots and its line ends, in bulk (RFC 5321 sections 4.5.2 and 2.3.8, RFC 3030 section 2).
 
-Nothing but C{CRLF.CRLF} ends it.  A CR or LF that stands alone spoils it: what another server would take for a line end
+After DATA nothing but C{CRLF.CRLF} ends it; after BDAT a count of octets does.  A CR or LF that stands alone spoils it: what another server would take for a line end
 must not pass through this one (SMTP smuggling).
 """
 
@@ -20,9 +20,9 @@ _BEGINNINGS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
 
 
 @define(eq=False)
-class ContentReader:
+class Lines:
     """
-    Reads the content of one message.
+    What both ways of sending content have in common: its lines, and what spoils them.
     """
 
     #: Octets it may have.
@@ -31,13 +31,50 @@ class ContentReader:
     problem: Reply | None = field(default=None, init=False)
     #: Octets so far, dots unstuffed.
     size: int = field(default=0, init=False)
+    #: Octets since the last CRLF.
+    _line: int = field(default=0, init=False)
+
+    def _find_problem(self, piece: bytes) -> Reply | None:
+        """
+        C{piece} is not cut within a CRLF.
+        """
+        lines = piece.count(b"\r\n")
+        if piece.count(b"\n") != lines or piece.count(b"\r") != lines:
+            return replies.BARE_LINE_END
+        return replies.LINE_TOO_LONG if self._has_long_line(piece) else None
+
+    def _take(self, piece: bytes) -> Content | ContentSpoiled | None:
+        self.size += len(piece)
+        if self.size <= self.limit:
+            return Content(piece) if piece else None
+        return self._spoil(replies.TOO_BIG)
+
+    def _spoil(self, problem: Reply) -> ContentSpoiled:
+        self.problem = problem
+        return ContentSpoiled(problem)
+
+    def _has_long_line(self, piece: bytes) -> bool:
+        first = piece.find(b"\r\n")
+        if first < 0:
+            self._line += len(piece)
+            return self._line > limits.TEXT_LINE
+        if self._line + first > limits.TEXT_LINE:
+            return True
+        self._line = len(piece) - piece.rfind(b"\r\n") - 2
+        return len(piece) > limits.TEXT_LINE and max(map(len, piece.split(b"\r\n"))) > limits.TEXT_LINE
+
+
+@define(eq=False)
+class ContentReader(Lines):
+    """
+    Reads the content of one message that comes by DATA.
+    """
+
     #: What waits for more: it may be the beginning of the end.  The CRLF of the DATA command belongs to the end of an
     #: empty message (RFC 5321 section 4.1.1.4), so it stands here first.
     _held: bytes = field(default=b"\r\n", init=False)
     #: Octets of C{_held} that are not content.
     _foreign: int = field(default=2, init=False)
-    #: Octets since the last CRLF.
-    _line: int = field(default=0, init=False)
 
     def receive(self, data: bytes) -> tuple[Content | ContentSpoiled | None, bytes | None]:
         """
@@ -61,30 +98,58 @@ class ContentReader:
         """
         C{piece} is cut neither within a CRLF nor between a CRLF and a dot.
         """
-        lines = piece.count(b"\r\n")
-        if piece.count(b"\n") != lines or piece.count(b"\r") != lines:
-            self.problem = replies.BARE_LINE_END
-        elif self._has_long_line(piece):
-            self.problem = replies.LINE_TOO_LONG
-        else:
-            # A dot that begins a line is taken off, whatever follows it.
-            if b"." in piece:
-                piece = piece.replace(b"\r\n.", b"\r\n")
-            if self._foreign:
-                piece = piece[self._foreign :]
-                self._foreign = 0
-            self.size += len(piece)
-            if self.size <= self.limit:
-                return Content(piece) if piece else None
-            self.problem = replies.TOO_BIG
-        return ContentSpoiled(self.problem)
+        problem = self._find_problem(piece)
+        if problem is not None:
+            return self._spoil(problem)
+        # A dot that begins a line is taken off, whatever follows it.
+        if b"." in piece:
+            piece = piece.replace(b"\r\n.", b"\r\n")
+        if self._foreign:
+            piece = piece[self._foreign :]
+            self._foreign = 0
+        return self._take(piece)
 
-    def _has_long_line(self, piece: bytes) -> bool:
-        first = piece.find(b"\r\n")
-        if first < 0:
-            self._line += len(piece)
-            return self._line > limits.TEXT_LINE
-        if self._line + first > limits.TEXT_LINE:
-            return True
-        self._line = len(piece) - piece.rfind(b"\r\n") - 2
-        return len(piece) > limits.TEXT_LINE and max(map(len, piece.split(b"\r\n"))) > limits.TEXT_LINE
+
+@define(eq=False)
+class ChunkedContent(Lines):
+    """
+    Reads the content of one message that comes by BDAT (RFC 3030 section 2): as many octets as were announced, nothing
+    stuffed, and yet lines, for it will travel on by DATA, too.
+    """
+
+    #: Whether its problem was told; then it is told again for each chunk that was on its way.
+    is_refused: bool = field(default=False, init=False)
+    #: A CR that may be half of a CRLF.
+    _held: bytes = field(default=b"", init=False)
+    #: Whether a line has begun and not ended.
+    _is_open: bool = field(default=False, init=False)
+
+    def receive(self, data: bytes) -> Content | ContentSpoiled | None:
+        """
+        Read on; what there is to tell.
+        """
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if data.endswith(b"\r"):
+            data, self._held = data[:-1], b"\r"
+        if self.problem is not None or not data:
+            return None
+        problem = self._find_problem(data)
+        if problem is not None:
+            return self._spoil(problem)
+        self._is_open = not data.endswith(b"\r\n")
+        return self._take(data)
+
+    def end(self) -> Content | ContentSpoiled | None:
+        """
+        No more comes: a last line that has not ended is ended here.  To be called again, until there is nothing to tell.
+        """
+        if self.problem is not None:
+            return None
+        if self._held:
+            return self._spoil(replies.BARE_LINE_END)
+        if self._is_open:
+            self._is_open = False
+            return Content(b"\r\n")
+        return None

@@ -15,6 +15,7 @@ from ...model.replies import Reply
 from ..buffers import LineBuffer
 from ..sasl.vocabulary import ServerExchange
 from . import replies
+from .content import ChunkedContent, ContentReader
 from .events import Event
 from .states import Moves, State
 
@@ -32,6 +33,23 @@ class Policy:
     recipients: int = limits.RECIPIENTS
     #: Whether mail is taken only from who has logged in (RFC 6409 section 4.3).
     is_submission: bool = False
+    #: Whether it is LMTP that is spoken (RFC 2033).
+    is_lmtp: bool = False
+
+
+@define(eq=False)
+class Chunk:
+    """
+    One chunk of content (RFC 3030), whose octets follow its command.
+    """
+
+    size: int
+    is_last: bool
+    #: Octets of it that are still to come.
+    left: int
+    #: Where the session stands after it, if it is not taken, and why it is not.
+    back: State
+    refusal: Reply | None = None
 
 
 @define(eq=False)
@@ -47,6 +65,8 @@ class Conversation:
     mechanisms: tuple[str, ...] = ()
     #: Whether nothing may be sent without a login.
     needs_login: bool = False
+    #: Whether VRFY and EXPN are really answered (RFC 5321 section 7.3).
+    tells_names: bool = False
     state: State = field(default=State.START, init=False)
     #: What the client called itself: printable ASCII, and nothing more is promised.
     helo: str = field(default="", init=False)
@@ -60,14 +80,22 @@ class Conversation:
     #: Recipients of this transaction: taken, and asked for.
     recipients: int = field(default=0, init=False)
     recipients_asked: int = field(default=0, init=False)
+    #: Whether this transaction's addresses may be UTF-8 (RFC 6531).
+    is_utf8: bool = field(default=False, init=False)
+    #: The content of this transaction, once it comes; and the chunk that is due.
+    content: ContentReader | ChunkedContent | None = field(default=None, init=False)
+    chunk: Chunk | None = field(default=None, init=False)
+    #: Commands in a row that brought no mail forward.
+    idle_commands: int = field(default=0, init=False)
     #: Refused commands since the last message was taken, and failed logins.
     errors: int = field(default=0, init=False)
     failed_logins: int = field(default=0, init=False)
     #: The SASL exchange under way, and the name of its mechanism.
     exchange: ServerExchange | None = field(default=None, init=False)
     mechanism: str = field(default="", init=False)
-    #: What was received and not yet used.
+    #: What was received and not yet used, and how many octets of it are still taken without a login, where one is needed.
     input: LineBuffer = field(factory=LineBuffer, init=False)
+    allowance: int = field(default=limits.UNAUTHENTICATED_BYTES, init=False)
     #: The commands there are, for HELP, and what may follow what.
     commands: tuple[str, ...] = field(default=(), init=False)
     moves: Moves = field(factory=dict, init=False)
@@ -82,7 +110,7 @@ class Conversation:
         """
         Whether MAIL was taken, and neither the message nor a reset has come.
         """
-        return self.state in (State.SENDER, State.RECIPIENTS, State.CONTENT)
+        return self.state in (State.SENDER, State.RECIPIENTS, State.CONTENT, State.CHUNKS)
 
     @property
     def is_closed(self) -> bool:
@@ -97,9 +125,19 @@ class Conversation:
         """
         self.said.append(reply.encode())
         if reply.ends_session:
-            self.state = State.CLOSED
-            self.is_expelled = reply.code == 421
-            self.input.discard()
+            self._close(is_expelled=reply.code == 421)
+
+    def expel(self, reply: Reply) -> None:
+        """
+        Refuse, and read nothing more: what follows can be anything.
+        """
+        self.said.append(reply.encode())
+        self._close(is_expelled=True)
+
+    def _close(self, *, is_expelled: bool) -> None:
+        self.state = State.CLOSED
+        self.is_expelled = is_expelled
+        self.input.discard()
 
     def take_output(self) -> bytes:
         """
@@ -133,6 +171,25 @@ class Conversation:
         As after RSET (RFC 5321 section 4.1.1.5).
         """
         self.recipients = self.recipients_asked = 0
+        self.is_utf8 = False
+        self.content = None
+
+    def say_outcome(self, reply: Reply) -> None:
+        """
+        Answer the end of content: in LMTP once for each recipient that was taken (RFC 2033 section 4.2).
+        """
+        if self.policy.is_lmtp:
+            for _ in range(self.recipients - 1):
+                self.said.append(reply.encode())
+        self.say_error(reply)
+
+    def end_transaction(self) -> None:
+        """
+        The message was taken, or refused.
+        """
+        self.forget_transaction()
+        if self.state is not State.CLOSED:
+            self.state = State.READY
 
     def ask(self, event: Event, command: str) -> None:
         """

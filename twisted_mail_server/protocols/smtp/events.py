@@ -6,13 +6,11 @@ Those that end in C{Asked}, and L{ContentEnded}, wait for an answer, C{accept} o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from attrs import field, frozen
 
 from ...model.accounts import PlainSecret
 from ...model.addresses import Address
+from ...model.envelopes import MailOptions, RecipientOptions
 from ...model.replies import Reply
 
 
@@ -24,8 +22,8 @@ class MailAsked:
 
     #: C{None} for C{<>}.
     sender: Address | None
-    #: What the extensions read, by the parameter's name in upper case.
-    parameters: Mapping[str, Any] = field(factory=dict)
+    #: What the extensions read.
+    options: MailOptions = MailOptions()
 
 
 @frozen
@@ -35,20 +33,20 @@ class RecipientAsked:
     """
 
     address: Address
-    parameters: Mapping[str, Any] = field(factory=dict)
+    options: RecipientOptions = RecipientOptions()
 
 
 @frozen
 class ContentAsked:
     """
-    DATA (RFC 5321 section 4.1.1.4): may content come?
+    DATA (RFC 5321 section 4.1.1.4), or the first BDAT (RFC 3030): may content come?
     """
 
 
 @frozen
 class Content:
     """
-    A piece of content, dots unstuffed, never empty.
+    A piece of content, as it was before dots were stuffed, never empty.
     """
 
     data: bytes = field(repr=False)
@@ -78,6 +76,19 @@ class Reset:
 
 
 @frozen
+class NamesAsked:
+    """
+    VRFY or EXPN (RFC 5321 section 3.5), where the client may know: whether there is such a mailbox, or who is behind it.
+    """
+
+    address: Address
+    #: Whether it was EXPN.
+    is_list: bool
+    #: Whether the answer may hold UTF-8 (RFC 6531 section 3.7.4.2).
+    is_utf8: bool
+
+
+@frozen
 class AuthenticationAsked:
     """
     AUTH has come to a secret that is to be checked (RFC 4954).
@@ -102,6 +113,7 @@ Event = (
     | ContentSpoiled
     | ContentEnded
     | Reset
+    | NamesAsked
     | AuthenticationAsked
     | TlsAsked
 )

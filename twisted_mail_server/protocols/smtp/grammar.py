@@ -1,5 +1,5 @@
 """
-Paths and parameters of MAIL and RCPT (RFC 5321 section 4.1.2), and xtext (RFC 3461 section 4).
+Paths and parameters of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531 section 3.3), and xtext (RFC 3461 section 4).
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _PATH = re.compile(
 # esmtp-param    = esmtp-keyword ["=" esmtp-value]
 # esmtp-keyword  = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
 # esmtp-value    = 1*(%d33-60 / %d62-126)
-_PARAMETER = re.compile(r"(?P<keyword>[A-Za-z0-9][A-Za-z0-9\-]*)(?:=(?P<value>[\x21-\x3c\x3e-\x7e]+))?")
+# esmtp-value    =/ UTF8-non-ascii                                                                ; RFC 6531 section 3.3
+_PARAMETER = re.compile(r"(?P<keyword>[A-Za-z0-9][A-Za-z0-9\-]*)(?:=(?P<value>[^\x00-\x20=\x7f-\xa0]+))?")
+
+_SPACES = re.compile(r"[ \t]+")
 
 # xtext = *( xchar / hexchar ) ; hexchar = "+" followed by two upper-case hexadecimal digits
 _XTEXT = re.compile(r"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})*")
@@ -70,7 +73,7 @@ def parse_forward_path(mailbox: str) -> Address:
 
 
 def _parse_mailbox(mailbox: str) -> Address:
-    if len(mailbox) > limits.PATH:
+    if len(mailbox.encode("utf-8")) > limits.PATH:
         raise SyntaxProblem(f"A path has at most {limits.PATH} octets.")
     return Address.parse(mailbox)
 
@@ -82,7 +85,7 @@ def split_parameters(text: str) -> dict[str, str | None]:
     @raise SyntaxProblem: one is malformed, or there twice.
     """
     found: dict[str, str | None] = {}
-    for word in text.split():
+    for word in _SPACES.split(text):
         parts = _PARAMETER.fullmatch(word)
         if parts is None:
             raise SyntaxProblem("A parameter is malformed.")

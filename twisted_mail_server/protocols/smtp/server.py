@@ -1,5 +1,5 @@
 """
-The server's side of an ESMTP session: octets in, events and octets out.
+The server's side of an ESMTP or LMTP session: octets in, events and octets out.
 
 Give it what comes in with L{ServerSide.receive}, then pull L{ServerSide.next_event} until there is none, answering each
 question with L{ServerSide.accept} or L{ServerSide.refuse} as soon as its answer is known; then send
@@ -24,15 +24,19 @@ from .events import (
     ContentEnded,
     Event,
     MailAsked,
+    NamesAsked,
     RecipientAsked,
 )
 from .extensions.auth import respond
-from .registry import MOVES, VERBS
+from .extensions.chunking import BDAT, read_chunk, refuse_first_chunk, take_first_chunk
+from .registry import LMTP, SMTP
 from .states import END_OF_CONTENT, OUT_OF_TURN, State
-from .vocabulary import Verb
+from .vocabulary import Dialect, Verb
 
 #: A command is printable ASCII; a tab is tolerated where a space may be.  Bare CR and LF are not (RFC 5321 section 2.3.8).
 _COMMAND = re.compile(rb"[\x20-\x7e\t]*")
+#: In an argument that may hold UTF-8, controls are refused all the same.
+_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 #: What a web browser says that was talked into talking to a mail server.
 _WEB = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"CONNECT", b"OPTIONS"))
 #: What is said when a question is accepted and the answer brings no words of its own.
@@ -40,9 +44,12 @@ _ACCEPTED: dict[type[Event], bytes] = {
     MailAsked: replies.SENDER_OK.encode(),
     RecipientAsked: replies.RECIPIENT_OK.encode(),
     ContentAsked: replies.GO_AHEAD.encode(),
-    ContentEnded: replies.OK.encode(),
+    NamesAsked: replies.CANNOT_VERIFY.encode(),
     AuthenticationAsked: replies.LOGGED_IN.encode(),
 }
+
+_QUESTIONS = (*_ACCEPTED, ContentEnded)
+_CONTENT_VERBS = ("DATA", BDAT)
 
 __all__ = ["Policy", "ServerSide"]
 
@@ -53,28 +60,28 @@ class ServerSide(Conversation):
     One session.
     """
 
-    _content: ContentReader | None = field(default=None, init=False)
-    #: Whether its end was read, and is to be told next.
+    #: What is spoken.
+    dialect: Dialect = field(init=False)
+    #: Whether the end of content was read, and is to be told next.
     _content_has_ended: bool = field(default=False, init=False)
-    #: Octets still taken without a login, where one is needed.
-    _allowance: int = field(default=limits.UNAUTHENTICATED_BYTES, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.commands = tuple(verb.name for verb in VERBS.values())
-        self.moves = MOVES
+        self.dialect = LMTP if self.policy.is_lmtp else SMTP
+        self.commands = tuple(verb.name for verb in self.dialect.verbs.values())
+        self.moves = self.dialect.moves
 
     def greet(self) -> None:
         """
         The greeting (RFC 5321 section 4.3.1).
         """
-        self.say(Reply(220, f"{self.policy.hostname} ESMTP"))
+        self.say(Reply(220, f"{self.policy.hostname} {self.dialect.name}"))
 
     @property
     def is_receiving_content(self) -> bool:
         """
         Whether content is under way.
         """
-        return self.state is State.CONTENT
+        return self.state in (State.CONTENT, State.CHUNKS, State.CHUNK)
 
     def receive(self, data: bytes) -> None:
         """
@@ -91,12 +98,13 @@ class ServerSide(Conversation):
         if self.asked is not None:
             return None
         while self.state is not State.CLOSED and self.state is not State.TLS:
-            if self._allowance < 0 and self.needs_login:
+            if self.allowance < 0 and self.needs_login:
                 self.say(replies.TOO_MUCH_WITHOUT_LOGIN)
                 break
-            if self.state is State.CONTENT:
-                event = self._read_content()
-                if event is not None or self.state is State.CONTENT:
+            state = self.state
+            if state is State.CONTENT or state is State.CHUNK:
+                event = self._read_content() if state is State.CONTENT else read_chunk(self)
+                if event is not None or self.state is state:
                     return event
                 continue
             try:
@@ -117,10 +125,13 @@ class ServerSide(Conversation):
         """
         asked, self.asked = self.asked, None
         assert asked is not None, "Nothing was asked."
-        if reply is None:
-            self.said.append(_ACCEPTED[type(asked)])
-        else:
+        if isinstance(asked, ContentEnded):
+            self.say_outcome(reply or replies.OK)
+        elif reply is not None:
             self.say(reply)
+        elif self.asking != BDAT:
+            # A chunk is answered when it has come (RFC 3030 section 2).
+            self.said.append(_ACCEPTED[type(asked)])
         if self.state is not State.CLOSED:
             self.move(self.asking)
             self._accepted(asked)
@@ -136,17 +147,25 @@ class ServerSide(Conversation):
             self.failed_logins += 1
             if self.failed_logins >= limits.LOGINS_PER_SESSION:
                 reply = replies.TOO_MANY_LOGINS
-        self.say_error(reply)
-        if isinstance(asked, ContentAsked | ContentEnded):
-            self._end_transaction()
+        if isinstance(asked, ContentEnded):
+            self.say_outcome(reply)
+            self.end_transaction()
+        elif isinstance(asked, ContentAsked):
+            if self.asking == BDAT:
+                refuse_first_chunk(self, reply)
+            else:
+                self.say_error(reply)
+                self.end_transaction()
+        else:
+            self.say_error(reply)
 
     def refuse_content(self, problem: MailError) -> None:
         """
         Take no more of the content under way: swallow the rest, and say why when it has ended.
         """
-        assert self._content is not None, "No content is under way."
-        if self._content.problem is None:
-            self._content.problem = Reply.of(problem)
+        assert self.content is not None, "No content is under way."
+        if self.content.problem is None:
+            self.content.problem = Reply.of(problem)
 
     def tls_started(self, mechanisms: tuple[str, ...]) -> None:
         """
@@ -164,23 +183,21 @@ class ServerSide(Conversation):
         elif isinstance(asked, MailAsked):
             self.transactions += 1
             self.forget_transaction()
+            self.is_utf8 = asked.options.is_utf8
         elif isinstance(asked, ContentAsked):
-            self._content = ContentReader(self.policy.message_size)
+            if self.asking == BDAT:
+                take_first_chunk(self)
+            else:
+                self.content = ContentReader(self.policy.message_size)
         elif isinstance(asked, ContentEnded):
             self.errors = 0
-            self._end_transaction()
-        else:
+            self.end_transaction()
+        elif isinstance(asked, AuthenticationAsked):
             self.is_authenticated, self.needs_login = True, False
 
-    def _end_transaction(self) -> None:
-        self._content = None
-        self.forget_transaction()
-        if self.state is not State.CLOSED:
-            self.state = State.READY
-
     def _read_content(self) -> Event | None:
-        content = self._content
-        assert content is not None
+        content = self.content
+        assert isinstance(content, ContentReader)
         if not self._content_has_ended:
             if not self.input:
                 return None
@@ -197,8 +214,8 @@ class ServerSide(Conversation):
             ended = ContentEnded()
             self.ask(ended, END_OF_CONTENT)
             return ended
-        self._end_transaction()
-        self.say_error(content.problem)
+        self.say_outcome(content.problem)
+        self.end_transaction()
         return None
 
     def _take_line(self) -> bytes | None:
@@ -211,7 +228,7 @@ class ServerSide(Conversation):
         try:
             return self.input.line(limit)
         finally:
-            self._allowance -= unread - len(self.input)
+            self.allowance -= unread - len(self.input)
 
     def _refuse_long_line(self, problem: TooLong) -> None:
         if self.state is State.SASL:
@@ -222,30 +239,46 @@ class ServerSide(Conversation):
     def _read_line(self, line: bytes) -> Event | None:
         if self.state is State.SASL:
             return self._settle(respond(self, line), "AUTH")
-        if not _COMMAND.fullmatch(line):
-            return self._settle(replies.BAD_OCTETS, "")
         name, _, rest = line.partition(b" ")
         name = name.upper()
-        verb = VERBS.get(name)
+        verb = self.dialect.verbs.get(name)
+        if not _COMMAND.fullmatch(line) and (verb is None or not verb.takes_utf8 or _CONTROLS.search(line)):
+            return self._settle(replies.BAD_OCTETS, "")
         if verb is None:
             return self._settle(replies.NOT_MAIL if name in _WEB else replies.UNKNOWN_COMMAND, "")
-        return self._settle(self._obey(verb, rest.decode("ascii").strip()), verb.name)
+        try:
+            argument = rest.decode("utf-8").strip(" \t")
+        except UnicodeDecodeError:
+            return self._settle(replies.BAD_UTF8, "")
+        return self._settle(self._obey(verb, argument), verb.name)
 
     def _obey(self, verb: Verb, argument: str) -> Event | Reply | None:
-        is_in_turn = verb.name in self.moves[self.state]
-        if verb.needs_login and self.needs_login and (is_in_turn or self.state is not State.START):
-            return replies.LOGIN_FIRST if self.mechanisms or not self.offers_tls else replies.TLS_FIRST
-        if not is_in_turn:
-            if verb.name == "DATA" and self.recipients_asked:
-                # RFC 2920 section 3.1: a client may well send DATA before it knows that no recipient was taken.
-                return replies.NO_VALID_RECIPIENTS
-            return Reply(503, OUT_OF_TURN[self.state], "5.5.1")
-        if verb.is_bare and argument:
-            return replies.NO_ARGUMENT
+        refusal = self._find_refusal(verb, argument)
+        if refusal is not None:
+            if verb.when_refused is None:
+                return refusal
+            verb.when_refused(self, argument, refusal)
+            return None
         try:
             return verb.run(self, argument)
         except PeerError as problem:
             return Reply.of(problem)
+
+    def _find_refusal(self, verb: Verb, argument: str) -> Reply | None:
+        is_in_turn = verb.name in self.moves[self.state]
+        self.idle_commands = self.idle_commands + 1 if verb.is_idle else 0
+        if self.idle_commands > limits.IDLE_COMMANDS:
+            return replies.TOO_IDLE
+        if verb.needs_login and self.needs_login and (is_in_turn or self.state is not State.START):
+            return replies.LOGIN_FIRST if self.mechanisms or not self.offers_tls else replies.TLS_FIRST
+        if not is_in_turn:
+            if verb.name in _CONTENT_VERBS and self.state is State.SENDER and self.recipients_asked:
+                # RFC 2920 section 3.1: a client may well send DATA before it knows that no recipient was taken.
+                return replies.NO_LMTP_RECIPIENTS if self.policy.is_lmtp else replies.NO_VALID_RECIPIENTS
+            return Reply(503, OUT_OF_TURN[self.state].format(hello=self.dialect.hello), "5.5.1")
+        if verb.is_bare and argument:
+            return replies.NO_ARGUMENT
+        return None
 
     def _settle(self, result: Event | Reply | None, command: str) -> Event | None:
         if result is None:
@@ -253,6 +286,6 @@ class ServerSide(Conversation):
         if isinstance(result, Reply):
             self.say_error(result)
             return None
-        if type(result) in _ACCEPTED:
+        if isinstance(result, _QUESTIONS):
             self.ask(result, command)
         return result

@@ -21,7 +21,7 @@ class State(IntEnum):
     SENDER = 2
     #: At least one RCPT was taken.
     RECIPIENTS = 3
-    #: The client sends content.
+    #: The client sends content, by DATA.
     CONTENT = 4
     #: A SASL exchange: lines are responses.
     SASL = 5
@@ -29,13 +29,17 @@ class State(IntEnum):
     TLS = 6
     #: Said goodbye.
     CLOSED = 7
+    #: At least one chunk of content has come by BDAT, and not the last.
+    CHUNKS = 8
+    #: The octets of a chunk are due, taken or not.
+    CHUNK = 9
 
 
 #: The end of content, which is no command.
 END_OF_CONTENT = "."
 
 _S = State
-_TALKING = (State.START, State.READY, State.SENDER, State.RECIPIENTS)
+_TALKING = (State.START, State.READY, State.SENDER, State.RECIPIENTS, State.CHUNKS)
 
 #: What may follow what.
 Moves = Mapping[State, Mapping[str, State]]
@@ -58,6 +62,7 @@ BASE_MOVES: dict[State, dict[str, State]] = {
         for state in _TALKING
     },
     _S.CONTENT: {END_OF_CONTENT: _S.READY},
+    _S.CHUNK: {END_OF_CONTENT: _S.READY},
     _S.SASL: {},
     _S.TLS: {},
     _S.CLOSED: {},
@@ -68,8 +73,9 @@ BASE_MOVES[_S.RECIPIENTS] |= {"RCPT": _S.RECIPIENTS, "DATA": _S.CONTENT}
 
 #: What is said to a command that is out of turn.
 OUT_OF_TURN: dict[State, str] = {
-    _S.START: "Say EHLO first.",
+    _S.START: "Say {hello} first.",
     _S.READY: "MAIL comes first.",
     _S.SENDER: "A transaction is open, and RCPT comes next.",
     _S.RECIPIENTS: "A transaction is open.",
+    _S.CHUNKS: "Content has begun to come by BDAT; go on with it, or say RSET.",
 }

@@ -7,6 +7,9 @@ CREATE TABLE message (
     origin TEXT NOT NULL,
     body TEXT NOT NULL,
     declared INTEGER NOT NULL,
+    is_utf8 INTEGER NOT NULL,
+    returned TEXT,
+    envid TEXT NOT NULL,
     size INTEGER NOT NULL,
     digest BLOB NOT NULL,
     home INTEGER NOT NULL,
@@ -22,11 +25,17 @@ CREATE TABLE recipient (
     message INTEGER NOT NULL REFERENCES message,
     number INTEGER NOT NULL,
     address TEXT NOT NULL,
+    named TEXT,
+    reverse_path TEXT,
+    orcpt TEXT NOT NULL,
+    notify TEXT,
     refusal TEXT NOT NULL,
     fate TEXT NOT NULL,
     detail TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     changed INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    delay_told INTEGER NOT NULL,
     PRIMARY KEY (message, number)
 ) STRICT, WITHOUT ROWID;
 -- reverse

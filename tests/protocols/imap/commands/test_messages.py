@@ -215,7 +215,7 @@ class MessagesTests(ImapTestCase):
 
     def test_store_on_what_is_gone(self) -> None:
         """
-        By number, that one of the messages is gone is NO, when the others are done; by UID it is nothing.
+        By number, that one of the messages is gone is NO, when the others are done; by UID, or in silence, it is nothing.
         """
         view = now(self.mail.select("INBOX", claim_recent=False))
         now(view.expunge([3], only_deleted=False))
@@ -223,9 +223,12 @@ class MessagesTests(ImapTestCase):
             C: a STORE 1:2 +FLAGS (\Seen)
             S: * 1 FETCH (FLAGS (\Seen \Recent))
             S: a NO [EXPUNGEISSUED] Some of the messages were expunged meanwhile.
-            C: b UID STORE 1:3 +FLAGS.SILENT (\Seen)
-            S: * 2 EXPUNGE
+            C: b STORE 1:2 +FLAGS.SILENT (\Draft)
             S: b OK Stored.
+            C: c UID STORE 1:3 -FLAGS (\Seen)
+            S: * 1 FETCH (UID 1 FLAGS (\Draft \Recent))
+            S: * 2 EXPUNGE
+            S: c OK Stored.
         """)
 
     def test_copy(self) -> None:

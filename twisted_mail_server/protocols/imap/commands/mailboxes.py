@@ -4,19 +4,18 @@ SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS (RFC 350
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from attrs import frozen
 
 from ....model import limits
-from ....model.changes import MailboxStatus
 from ....model.errors import OverLimit, SyntaxProblem
 from ....model.flags import SEEN
 from .. import wire
 from ..session import Selected, flags_response, permanent_flags
-from ..vocabulary import ENTERED, Command, Cursor, Outcome, Session
+from ..status import read_status_items, status_response
+from ..vocabulary import ENTERED, Command, Cursor, Outcome, Session, read_modifiers
 
 
 def read_mailbox(cursor: Cursor, session: Session) -> str:
@@ -27,13 +26,35 @@ def read_mailbox(cursor: Cursor, session: Session) -> str:
     return cursor.mailbox()
 
 
-async def select(session: Session, name: str, *, is_read_only: bool) -> Outcome:
+@frozen
+class Select:
+    """
+    What SELECT and EXAMINE take.
+    """
+
+    name: str
+    #: RFC 4466 section 2.1.
+    parameters: dict[bytes, Any]
+
+
+def read_select(cursor: Cursor, session: Session) -> Select:
+    """
+    C{select} and C{examine}, with the parameters of RFC 4466 section 2.1.
+    """
+    # select = "SELECT" SP mailbox [select-params] ; select-params = SP "(" select-param *(SP select-param ) ")"
+    cursor.space()
+    name = cursor.mailbox()
+    parameters = read_modifiers(cursor, session, session.registry.select_parameters) if cursor.skip(b" ") else {}
+    return Select(name, parameters)
+
+
+async def select(session: Session, arguments: Select, *, is_read_only: bool) -> Outcome:
     """
     Sections 6.3.1 and 6.3.2.  The mailbox selected before is left, also if this one cannot be opened; EXAMINE makes nothing
     lose C{\\Recent}.
     """
     await session.leave()
-    view = await session.account.select(name, claim_recent=not is_read_only)
+    view = await session.account.select(arguments.name, claim_recent=not is_read_only)
     snapshot = view.snapshot
     session.selected = Selected(view, is_read_only, snapshot.keywords)
     session.put(flags_response(snapshot.keywords))
@@ -44,6 +65,8 @@ async def select(session: Session, name: str, *, is_read_only: bool) -> Outcome:
         session.put(wire.condition(b"OK", "The first unseen message.", b"UNSEEN %d" % unseen))
     session.put(wire.condition(b"OK", "UIDs valid.", b"UIDVALIDITY %d" % view.uidvalidity))
     session.put(wire.condition(b"OK", "The next UID, or below it.", b"UIDNEXT %d" % snapshot.uidnext))
+    for name, value in arguments.parameters.items():
+        await session.registry.select_parameters[name].act(session, arguments, value)
     return Outcome("Open.", code=b"READ-ONLY" if is_read_only else b"READ-WRITE")
 
 
@@ -60,7 +83,7 @@ class Create:
 
 def read_create(cursor: Cursor, session: Session) -> Create:
     """
-    C{create}, and the parameters of RFC 4466 section 2.3.
+    C{create}, and the parameters of RFC 4466 section 2.2.
 
     @raise SyntaxProblem: there is no such parameter, or one comes twice.
     """
@@ -161,36 +184,14 @@ class Status:
     items: tuple[bytes, ...]
 
 
-#: C{status-att}: what each is worth.
-STATUS_ITEMS: dict[bytes, Callable[[MailboxStatus], int]] = {
-    b"MESSAGES": lambda status: status.messages,
-    b"RECENT": lambda status: status.recent,
-    b"UIDNEXT": lambda status: status.uidnext,
-    b"UIDVALIDITY": lambda status: status.uidvalidity,
-    b"UNSEEN": lambda status: status.unseen,
-}
-
-
 def read_status(cursor: Cursor, session: Session) -> Status:
     """
     C{status}
-
-    @raise SyntaxProblem: there is no such item, or none is asked for.
     """
     cursor.space()
     name = cursor.mailbox()
     cursor.space()
-
-    def read_item() -> bytes:
-        item = cursor.atom().upper()
-        if item not in STATUS_ITEMS:
-            raise SyntaxProblem("There is no such item.")
-        return item
-
-    items = cursor.list_of(read_item)
-    if not items:
-        raise SyntaxProblem("Nothing is asked for.")
-    return Status(name, tuple(dict.fromkeys(items)))
+    return Status(name, read_status_items(cursor, session))
 
 
 async def status(session: Session, arguments: Status) -> Outcome:
@@ -198,15 +199,13 @@ async def status(session: Session, arguments: Status) -> Outcome:
     Section 6.3.10.
     """
     found = await session.account.status(arguments.name)
-    items = b" ".join(b"%b %d" % (item, STATUS_ITEMS[item](found)) for item in arguments.items)
-    name = wire.mailbox(arguments.name, session.settings.separator)
-    session.put(b"* STATUS %b (%b)\r\n" % (name, items))
+    session.put(status_response(session, arguments.items, found))
     return Outcome("That is how it is.")
 
 
 COMMANDS = (
-    Command(b"SELECT", ENTERED, read_mailbox, partial(select, is_read_only=False)),
-    Command(b"EXAMINE", ENTERED, read_mailbox, partial(select, is_read_only=True)),
+    Command(b"SELECT", ENTERED, read_select, partial(select, is_read_only=False)),
+    Command(b"EXAMINE", ENTERED, read_select, partial(select, is_read_only=True)),
     Command(b"CREATE", ENTERED, read_create, create),
     Command(b"DELETE", ENTERED, read_mailbox, delete),
     Command(b"RENAME", ENTERED, read_rename, rename),

@@ -123,7 +123,8 @@ def read_store(cursor: Cursor, session: Session) -> Store:
 
 async def store(session: Session, arguments: Store, *, by_uid: bool) -> Outcome:
     """
-    Section 6.4.6.  With C{.SILENT} the client hears only of flags that differ from what it must expect.
+    Section 6.4.6.  With C{.SILENT} the client hears only of flags that differ from what it must expect.  By number, that some
+    of the messages are gone is a NO, unless C{.SILENT} was asked for (RFC 2180 section 4.2); by UID it is nothing.
     """
     selected = session.writable
     view = selected.view
@@ -141,7 +142,7 @@ async def store(session: Session, arguments: Store, *, by_uid: bool) -> Outcome:
         await session.write(flag_responses(selected, result.now, with_uid=by_uid))
         selected.knows(result.now)
     await session.tell(changes)
-    if len(result.now) < len(uids) and not by_uid:
+    if len(result.now) < len(uids) and not by_uid and not arguments.is_silent:
         raise MessageGone(_GONE)
     return Outcome("Stored.")
 

@@ -15,7 +15,7 @@ def read_search(cursor: Cursor, session: Session) -> searching.SearchPlan:
     C{search}
     """
     cursor.space()
-    return searching.read_keys(cursor)
+    return searching.read_keys(cursor, session.registry.search_keys)
 
 
 async def search(session: Session, plan: searching.SearchPlan, *, by_uid: bool) -> Outcome:

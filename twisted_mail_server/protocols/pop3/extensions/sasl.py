@@ -4,12 +4,15 @@ AUTH: log in by a SASL mechanism (RFC 5034).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
+from ....model.accounts import ScramStart
 from ....model.errors import PrivacyRequired, Refused, SyntaxProblem
 from ...sasl.registry import BY_NAME
 from ...sasl.vocabulary import (
     Challenge,
+    KeysAsked,
     Mechanism,
     Outcome,
     ServerExchange,
@@ -59,10 +62,27 @@ def respond(mechanism: Mechanism, exchange: ServerExchange, conversation: Conver
     return _go_on(mechanism, exchange, conversation, exchange.step(decode_base64(line)))
 
 
+def resume(
+    mechanism: Mechanism,
+    exchange: ServerExchange,
+    asked: KeysAsked,
+    conversation: Conversation,
+    start: ScramStart,
+    bindings: Mapping[str, bytes],
+) -> Answer:
+    """
+    The keys are there.
+    """
+    return _go_on(mechanism, exchange, conversation, asked.answer(start, bindings))
+
+
 def _go_on(mechanism: Mechanism, exchange: ServerExchange, conversation: Conversation, outcome: Outcome) -> Answer:
     if isinstance(outcome, Challenge):
         conversation.continuation = partial(respond, mechanism, exchange)
         return b"+ %b\r\n" % encode_base64(outcome.data)
+    if isinstance(outcome, KeysAsked):
+        conversation.resumption = partial(resume, mechanism, exchange, outcome)
+        return outcome
     return LoginAsked(outcome, mechanism.name)
 
 

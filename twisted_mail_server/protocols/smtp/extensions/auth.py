@@ -4,16 +4,21 @@ AUTH: who are you? (RFC 4954)
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from attrs import define, field
+
+from ....model.accounts import PlainSecret
 from ....model.addresses import Address
 from ....model.errors import PeerError, SyntaxProblem
 from ....model.replies import Reply
-from ...sasl.registry import BY_NAME
-from ...sasl.vocabulary import Challenge, Outcome, decode_base64, decode_initial_response, encode_base64
+from ...sasl.registry import BY_NAME, known
+from ...sasl.vocabulary import Challenge, ClientExchange, Means, Outcome, decode_base64, decode_initial_response, encode_base64
 from ..conversation import Conversation
 from ..events import AuthenticationAsked, Event
 from ..grammar import decode_xtext
 from ..states import State
-from ..vocabulary import Extension, Parameter, Verb
+from ..vocabulary import Extension, Offers, Parameter, Usage, Verb
 
 NOT_OFFERED = Reply(502, "There is no login here.", "5.5.1")
 #: Section 6, on what is historical there: it says more to a person than 504.
@@ -102,10 +107,88 @@ def offer_login(conversation: Conversation) -> str | None:
     return " ".join(("AUTH", *conversation.mechanisms)) if conversation.mechanisms else None
 
 
+# The client's side.
+
+#: RFC 4954 section 4: a command with an initial response that is longer than this goes without it.
+_COMMAND = 510
+
+
+def learn_mechanisms(offers: Offers, argument: str) -> None:
+    """
+    Names are in upper case (RFC 4422 section 3.1), whatever the server makes of them.
+    """
+    offers.mechanisms = tuple(argument.upper().split())
+
+
+def choose_mechanism(offers: Offers, means: Means, *, is_private: bool, tried: Collection[str] = ()) -> str | None:
+    """
+    The strongest that both sides can use; none that sends the password itself where others can read along.
+    """
+    for name in known(offers.mechanisms):
+        mechanism = BY_NAME[name]
+        if name not in tried and means.suffice(mechanism) and (is_private or not mechanism.reveals_password):
+            return name
+    return None
+
+
+@define(eq=False)
+class ClientLogin:
+    """
+    One try to log in at another server.
+    """
+
+    mechanism: str
+    _exchange: ClientExchange
+    #: An initial response that waits for the server to ask for it.
+    _initial: bytes | None = field(default=None, init=False)
+
+    @classmethod
+    def with_secret(cls, mechanism: str, secret: PlainSecret, means: Means) -> ClientLogin:
+        """
+        By a mechanism that we know.
+        """
+        return cls(mechanism, BY_NAME[mechanism].client(secret, means))
+
+    @property
+    def is_satisfied(self) -> bool:
+        """
+        Whether the server's yes is to be believed.
+        """
+        return self._exchange.is_satisfied
+
+    def begin(self) -> bytes:
+        """
+        The command, with the initial response where there is one that is not too long.
+        """
+        command = f"AUTH {self.mechanism}".encode("ascii")
+        initial = self._exchange.start()
+        if initial is None:
+            return command
+        whole = b"%s %s" % (command, encode_base64(initial) or b"=")
+        if len(whole) <= _COMMAND:
+            return whole
+        self._initial = initial
+        return command
+
+    def answer(self, challenge: str) -> bytes:
+        """
+        What to say to a 334 reply.
+
+        @raise PeerError: it is not base64, or asks for what this mechanism does not say: cancel with C{*}.
+        """
+        data = decode_base64(challenge.strip().encode("ascii", "replace"))
+        if self._initial is not None:
+            response, self._initial = self._initial, None
+        else:
+            response = self._exchange.step(data)
+        return encode_base64(response)
+
+
 EXTENSION = Extension(
     keyword="AUTH",
     rfc="RFC 4954",
     offer=offer_login,
     mail_parameters=(Parameter("AUTH", parse_auth),),
     verbs=(Verb("AUTH", authenticate, moves={State.READY: State.READY}),),
+    usage=Usage(learn_mechanisms),
 )

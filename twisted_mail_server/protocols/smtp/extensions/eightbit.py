@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from ....model.envelopes import BodyKind
 from ....model.errors import SyntaxProblem
-from ..vocabulary import Extension, Parameter
+from ....model.replies import Reply
+from ..vocabulary import Extension, Offers, OutgoingMail, Parameter, Usage
 
 # body-value = "7BIT" / "8BITMIME"                                  ; RFC 6152 section 2
 _KINDS = {"7BIT": BodyKind.SEVEN_BIT, "8BITMIME": BodyKind.EIGHT_BIT}
@@ -24,9 +25,27 @@ def parse_body(value: str | None) -> BodyKind:
     return kind
 
 
+#: RFC 6152 section 3: such a message is converted, or comes back; RFC 3463 section 3.7 has the code.
+CONVERSION_NEEDED = Reply(
+    554, "The message has octets above 127, the server takes none, and nothing was converted.", "5.6.3"
+)
+
+
+def refuse_eight_bit(offers: Offers, mail: OutgoingMail) -> Reply | None:
+    """
+    Octets above 127 must not go where they were not invited.
+    """
+    return CONVERSION_NEEDED if mail.is_eight_bit and "8BITMIME" not in offers else None
+
+
 EXTENSION = Extension(
     keyword="8BITMIME",
     rfc="RFC 6152",
     offer=lambda conversation: "8BITMIME",
-    mail_parameters=(Parameter("BODY", parse_body),),
+    mail_parameters=(Parameter("BODY", parse_body, option="body"),),
+    usage=Usage(
+        # BODY=7BIT is what goes without saying.
+        mail=lambda offers, mail: "BODY=8BITMIME" if mail.is_eight_bit else "",
+        refuse_mail=refuse_eight_bit,
+    ),
 )

@@ -6,4 +6,5 @@ from __future__ import annotations
 
 from ..vocabulary import Extension
 
+#: As a client we look for such a code in every reply, promised or not: what looks like one is one.
 EXTENSION = Extension(keyword="ENHANCEDSTATUSCODES", rfc="RFC 2034", offer=lambda conversation: "ENHANCEDSTATUSCODES")

@@ -8,7 +8,7 @@ from ....model.replies import Reply
 from ..conversation import Conversation
 from ..events import Event, TlsAsked
 from ..states import State
-from ..vocabulary import Extension, Verb
+from ..vocabulary import Extension, Offers, Usage, Verb
 
 #: RFC 3207 section 4.
 READY = Reply(220, "Ready to start TLS.", "2.0.0")
@@ -27,9 +27,17 @@ def start_tls(conversation: Conversation, argument: str) -> Event | Reply | None
     return TlsAsked()
 
 
+def learn_tls(offers: Offers, argument: str) -> None:
+    """
+    As a client we may begin a handshake.
+    """
+    offers.has_tls = True
+
+
 EXTENSION = Extension(
     keyword="STARTTLS",
     rfc="RFC 3207",
     offer=lambda conversation: "STARTTLS" if conversation.offers_tls else None,
     verbs=(Verb("STARTTLS", start_tls, is_bare=True, moves={State.READY: State.START}),),
+    usage=Usage(learn_tls),
 )

@@ -1,0 +1,257 @@
+"""
+Every message that is not settled, and what is done for it next.
+
+The spool hands over what was promised; each recipient that is due goes to a mailbox here or to the relay; results are recorded,
+and what is to be tried again waits for its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+
+from attrs import define, evolve, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from twisted_mail_server.delivery.local import LocalDelivery, failed
+from twisted_mail_server.delivery.outcomes import Outcomes
+from twisted_mail_server.delivery.routing import Local, Router
+from twisted_mail_server.interfaces import IMailStore, IRelay, ISpool
+from twisted_mail_server.model import limits
+from twisted_mail_server.model.errors import MailError
+from twisted_mail_server.model.queue import Fate, Outcome, QueuedMessage, QueueId, RecipientState, Result
+
+_log = Logger()
+
+#: Octets of contents that wait in memory for their delivery; beyond it they are read again from the spool.
+WAITING_IN_MEMORY = 64 * limits.MIB
+
+#: A recipient of a message.
+_Key = tuple[QueueId, int]
+
+
+@define(eq=False)
+class Dispatcher:
+    """
+    Brings every message to its destinations, and their fates to the spool.
+    """
+
+    _spool: ISpool
+    _router: Router
+    _outcomes: Outcomes
+    _clock: IReactorTime
+    _store: IMailStore
+    #: The way out; C{None} where nothing is relayed.
+    _relay: IRelay | None = None
+    _local: LocalDelivery = field(init=False)
+    #: What is not settled; contents are kept only until the first try.
+    _messages: dict[QueueId, QueuedMessage] = field(init=False, factory=dict)
+    #: Recipients that somebody is at work for.
+    _busy: set[_Key] = field(init=False, factory=set)
+    #: Soonest first; an entry may be out of date.
+    _due: list[tuple[int, QueueId]] = field(init=False, factory=list)
+    _timer: IDelayedCall | None = field(init=False, default=None)
+    _in_memory: int = field(init=False, default=0)
+    _relaying: set[Deferred[None]] = field(init=False, factory=set)
+    _is_stopped: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._local = LocalDelivery(self._spool, self._store, self._record_local)
+
+    async def start(self) -> int:
+        """
+        Take over from the spool, beginning with what earlier processes left; how many messages that were.
+        """
+        self._spool.hand_over(self.receive)
+        self._spool.listen(self.changed)
+        recovered = await self._spool.recover()
+        if recovered:
+            _log.info("recovered {messages} messages from the spool", messages=recovered)
+        return recovered
+
+    async def stop(self) -> None:
+        """
+        Finish what is under way; what waits stays in the spool.
+        """
+        self._is_stopped = True
+        self._outcomes.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._local.stop()
+        while self._relaying:
+            await next(iter(self._relaying))
+
+    def receive(self, message: QueuedMessage) -> None:
+        """
+        A message was promised.
+        """
+        weight = len(message.inline or b"")
+        if weight and self._in_memory + weight > WAITING_IN_MEMORY:
+            message = evolve(message, inline=None)
+        else:
+            self._in_memory += weight
+        self._messages[message.id] = message
+        self._dispatch(message)
+
+    def changed(self, message: QueuedMessage) -> None:
+        """
+        An operator changed a message: from now on it stands so.
+        """
+        self._update(message.id, message.states)
+        if not message.is_settled:
+            kept = self._messages.setdefault(message.id, message)
+            self._dispatch(kept)
+
+    def _update(self, queue_id: QueueId, states: Sequence[RecipientState]) -> None:
+        """
+        Keep what is not settled, without its content once it was tried.
+        """
+        message = self._messages.get(queue_id)
+        if message is None:
+            return
+        tried = message.inline is not None and all(state.attempts for state in states)
+        updated = evolve(message, states=tuple(states), inline=None if tried else message.inline)
+        if tried or updated.is_settled:
+            self._in_memory -= len(message.inline or b"")
+        if updated.is_settled:
+            del self._messages[queue_id]
+        else:
+            self._messages[queue_id] = updated
+
+    def _dispatch(self, message: QueuedMessage) -> None:
+        """
+        Begin with every recipient that is due and that nobody is at work for.
+        """
+        if self._is_stopped:
+            return
+        now = self._clock.seconds()
+        ready: list[int] = []
+        for number in message.pending:
+            state = message.states[number]
+            if (message.id, number) in self._busy:
+                continue
+            if state.due > now:
+                self._wait(message.id, state.due)
+            else:
+                ready.append(number)
+        if ready:
+            self._busy.update((message.id, number) for number in ready)
+            Deferred.fromCoroutine(self._begin(message, ready)).addErrback(
+                lambda failure: _log.failure("dispatch of {queue_id} failed", failure, queue_id=str(message.id))
+            )
+
+    async def _begin(self, message: QueuedMessage, numbers: Sequence[int]) -> None:
+        """
+        Sort recipients by their way.
+        """
+        outward: dict[str, list[int]] = {}
+        results: list[Result] = []
+        for number in numbers:
+            recipient = message.envelope.recipients[number]
+            if recipient.refusal:
+                results.append(Result(number, Outcome.FAILED, recipient.refusal, "5.4.6"))
+                continue
+            try:
+                destination = await self._router.final(recipient.address)
+            except Exception as problem:  # noqa: BLE001 (a bug of ours must not lose mail: it is told, and tried again)
+                if not isinstance(problem, MailError):
+                    _log.failure("routing of <{recipient}> failed", recipient=str(recipient.address))
+                results.append(failed(number, problem))
+                continue
+            if isinstance(destination, Local):
+                self._local.take(message, number, destination.account.id)
+            else:
+                outward.setdefault(recipient.address.domain, []).append(number)
+        for domain, group in outward.items():
+            self._send_out(message, group, domain)
+        if results:
+            await self._record([(message, result) for result in results], is_local=True)
+
+    def _send_out(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> None:
+        sending: Deferred[None] = Deferred.fromCoroutine(self._relay_out(message, numbers, domain))
+        self._relaying.add(sending)
+        sending.addErrback(
+            lambda failure: _log.failure("relaying of {queue_id} failed", failure, queue_id=str(message.id))
+        ).addBoth(lambda _: self._relaying.discard(sending))
+
+    async def _relay_out(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> None:
+        """
+        One try at one domain.
+        """
+        relay = self._relay
+        if relay is None:
+            text = f"Mail for {domain} is not relayed: this server has no way out."
+            results = [Result(number, Outcome.DEFERRED, text, "4.4.0") for number in numbers]
+        else:
+            # Between two tries an operator may have changed what our copy says.
+            current = await self._spool.find(message.id)
+            allowed = numbers if current is None else [one for one in numbers if one in current.pending]
+            self._busy.difference_update((message.id, one) for one in numbers if one not in allowed)
+            if not allowed:
+                return
+            try:
+                results = await relay.deliver(message, allowed, domain)
+            except CancelledError:
+                # The server stops: the recipients are still pending.
+                self._busy.difference_update((message.id, one) for one in allowed)
+                return
+        await self._record([(message, result) for result in results], is_local=False)
+
+    async def _record_local(self, pairs: Sequence[tuple[QueuedMessage, Result]]) -> None:
+        await self._record(pairs, is_local=True)
+
+    async def _record(self, pairs: Sequence[tuple[QueuedMessage, Result]], *, is_local: bool) -> None:
+        """
+        Write results down, and see to what is to be tried again.
+        """
+        # Other recipients of the same message may have got further meanwhile.
+        current = [(self._messages.get(message.id, message), result) for message, result in pairs]
+        states = await self._outcomes.record(current, is_local=is_local)
+        touched: dict[QueueId, None] = {}
+        for (message, result), state in zip(pairs, states, strict=True):
+            self._busy.discard((message.id, result.number))
+            kept = self._messages.get(message.id)
+            if kept is not None:
+                was = kept.states[result.number]
+                if state.fate is Fate.PENDING and was.fate is not Fate.PENDING:
+                    # An operator's word stands against a try that did not succeed.
+                    state = evolve(state, fate=was.fate)
+                self._update(message.id, kept.with_state(result.number, state).states)
+                touched[message.id] = None
+        for queue_id in touched:
+            if queue_id in self._messages:
+                self._dispatch(self._messages[queue_id])
+
+    def _wait(self, queue_id: QueueId, due: int) -> None:
+        """
+        Look at a message again when it is due.
+        """
+        heappush(self._due, (due, queue_id))
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if not self._due or self._is_stopped:
+            return
+        at = self._due[0][0]
+        if self._timer is not None:
+            if self._timer.getTime() <= at:
+                return
+            self._timer.cancel()
+        self._timer = self._clock.callLater(max(0, at - self._clock.seconds()), self._look)
+
+    def _look(self) -> None:
+        """
+        The time has come for some.
+        """
+        self._timer = None
+        now = self._clock.seconds()
+        ready: dict[QueueId, None] = {}
+        while self._due and self._due[0][0] <= now:
+            ready[heappop(self._due)[1]] = None
+        for queue_id in ready:
+            if queue_id in self._messages:
+                self._dispatch(self._messages[queue_id])
+        self._set_timer()

@@ -1,0 +1,103 @@
+"""
+Reports to senders: made from a message and the results of a try, to enter the spool with them (RFC 3461, 3464).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from twisted_mail_server.interfaces import ISpool
+from twisted_mail_server.message.reports import Kind, Subject, build_report, is_reportable, wants, wants_content
+from twisted_mail_server.model import limits
+from twisted_mail_server.model.envelopes import Envelope, Origin, Recipient, RecipientOptions, Service
+from twisted_mail_server.model.errors import MailError
+from twisted_mail_server.model.queue import QueuedMessage, Report, Result
+
+_log = Logger()
+
+#: RFC 3461 section 6.1: nobody is told of a report's own fate.
+_NEVER = RecipientOptions(notify=frozenset())
+
+
+@frozen
+class Reporting:
+    """
+    Writes reports.
+    """
+
+    _spool: ISpool
+    _clock: IReactorTime
+    _random: Callable[[int], bytes]
+    _hostname: str
+
+    def is_wanted(self, kind: Kind, message: QueuedMessage, number: int) -> bool:
+        """
+        Whether the sender is to be told; never of what has no sender, so that no bounce bounces.
+        """
+        envelope = message.envelope
+        return is_reportable(envelope) and wants(kind, envelope.recipients[number].options)
+
+    async def report(
+        self, kind: Kind, message: QueuedMessage, results: Sequence[Result], now: int, expire_after: int | None
+    ) -> Report:
+        """
+        One report on some recipients of a message; it has a sender.
+        """
+        envelope = message.envelope
+        assert envelope.sender is not None
+        returns_content = wants_content(kind, envelope.options, message.size)
+        original = await self._original(message, returns_content)
+        moment = datetime.fromtimestamp(now, UTC)
+        retry_until = None if expire_after is None else envelope.received + expire_after
+        content, options = build_report(
+            kind,
+            envelope=envelope,
+            subjects=[Subject(envelope.recipients[result.number], result, moment) for result in results],
+            queue_id=message.id,
+            reporting_mta=self._hostname,
+            arrived=datetime.fromtimestamp(envelope.received, UTC),
+            now=moment,
+            message_id=f"<{self._random(16).hex()}@{self._hostname}>".encode("ascii", "replace"),
+            boundary=self._random(12).hex().encode(),
+            original=original,
+            returns_content=returns_content and len(original) == message.size,
+            retry_until=None if retry_until is None else datetime.fromtimestamp(retry_until, UTC),
+        )
+        report = Report(
+            self._spool.new_id(),
+            Envelope(
+                Origin(Service.MX, "", "", "LOCAL"),
+                None,
+                (Recipient(envelope.sender, options=_NEVER),),
+                options,
+                now,
+            ),
+            content,
+        )
+        _log.info(
+            "reported {kind} of {queue_id} to <{recipient}> as {report}",
+            kind=kind.value,
+            queue_id=str(message.id),
+            recipient=str(envelope.sender),
+            report=str(report.id),
+        )
+        return report
+
+    async def _original(self, message: QueuedMessage, returns_content: bool) -> bytes:
+        """
+        The message, or enough of it for its header; a report is made even if nothing of it can be read.
+        """
+        try:
+            return await self._spool.read(message, 0, message.size if returns_content else limits.REPORT_HEADER)
+        except MailError as problem:
+            _log.warn(
+                "a report on {queue_id} goes without its content: {reason}",
+                queue_id=str(message.id),
+                reason=problem.public,
+            )
+            return b""
