@@ -24,10 +24,11 @@ run: $(VENV)/.runtime
 test: $(VENV)/.developer
 	$(BIN)/trial --temp-directory=_trial_temp tests
 
-## Other people's mail programs against the server; installs them from Debian's packages (needs root for that).
+## Other people's mail clients and mail servers against ours; installs them from Debian's packages, and makes namespaces for them (needs root).
 interop: $(VENV)/.developer
 	$(PYTHON) tests/interop/install.py
-	$(BIN)/trial --temp-directory=_trial_temp_interop tests.interop.clients
+	timeout 600 $(BIN)/trial --temp-directory=_trial_temp_interop tests.interop.clients tests.interop.resolver
+	timeout 600 $(BIN)/python -m tests.interop.apart $(BIN)/trial --temp-directory=_trial_temp_interop tests.interop.peers
 
 ## Kill the server fifty times under load, and look whether it kept its promises.
 kills: $(VENV)/.developer

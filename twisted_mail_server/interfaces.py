@@ -22,14 +22,16 @@ from .model.changes import (
     Changes,
     CopyResult,
     FlagResult,
+    MailboxEvent,
     MailboxSnapshot,
     MailboxStatus,
     MessageRow,
 )
 from .model.dns import DnsAnswer, RecordKind
-from .model.envelopes import Envelope, MailOptions, Origin, RecipientOptions
+from .model.envelopes import Envelope, MailOptions, Origin, Recipient, RecipientOptions
 from .model.mailboxes import SpecialUse
 from .model.queue import Arrival, QueueChange, QueuedMessage, QueueId, Report, Result, Settlement
+from .model.verdicts import Answer
 
 T = TypeVar("T")
 
@@ -92,7 +94,7 @@ class IStagedContent(Interface):
 
     async def finish() -> None:
         """
-        All is written; not yet durable.
+        All is written; not yet durable.  Harmless twice.
         """
 
     async def read(offset: int, length: int) -> bytes:
@@ -330,6 +332,12 @@ class IMailboxView(Interface):
         for commands during which no EXPUNGE may be sent (RFC 3501 section 7.4.1).
         """
 
+    async def vanished_since(modseq: int) -> tuple[int, ...] | None:
+        """
+        The UIDs that were expunged after C{modseq}, up to the MODSEQ of C{snapshot}, ascending (RFC 7162 section 3.2.6); C{None}
+        where nobody remembers that far back.
+        """
+
     def listen(told: Callable[[], None] | None) -> None:
         """
         Have C{told} called when there may be something to advance to; C{None} ends it.
@@ -521,6 +529,12 @@ class IMailStore(Interface):
     def begin_checkpoints() -> Sequence[AccountId]:
         """
         The accounts that are due for C{checkpoint}: quiet for a while, or holding much inline.
+        """
+
+    def observe(told: Callable[[MailboxEvent], None]) -> None:
+        """
+        Have C{told} called after each change that this process makes to a mailbox; it must not take long, and nothing depends on
+        it.
         """
 
     async def close() -> None:
@@ -826,6 +840,14 @@ class IPasswords(Interface):
         @raise Refused: it is empty, or too long.
         """
 
+    async def adopt(password_hash: str) -> StoredCredentials:
+        """
+        Take over a hash that was made elsewhere; the first login with the right password keeps that in our own form.
+
+        @raise Throttled: too many are waiting.
+        @raise Refused: it is of no form that can be checked here, or would take too long.
+        """
+
 
 class IAuthenticator(Interface):
     """
@@ -920,7 +942,8 @@ class IRelay(Interface):
         One try to bring a message to those of its recipients that are in C{domain} (or behind the smarthost); a result for each.
 
         It waits for its turn at the destination; one slow destination never keeps another waiting.  Nothing is raised: what goes
-        wrong is a result.  Cancelled, it makes no result, and the recipients stay pending.
+        wrong is a result.  Cancelled before anything was said, it makes no result and the recipients stay pending; after that, what
+        was said counts, and the rest is deferred.
         """
 
 
@@ -946,6 +969,17 @@ class IOutboundTls(Interface):
     def client_options(host: str) -> object:
         """
         For C{startTLS} as a client: an C{IOpenSSLClientConnectionCreator}.  Opportunistic: any certificate is taken (RFC 7435).
+        """
+
+    def verified_options(host: str) -> object:
+        """
+        The same, but the handshake fails unless the certificate is for C{host} and one that this machine trusts (RFC 9525).
+        """
+
+    def accepts(connection: object) -> bool:
+        """
+        Whether a finished handshake came out as its options demand: to be asked before anything is sent, for Twisted tells of a
+        handshake's end even where the certificate was just refused.  C{connection} is the C{OpenSSL.SSL.Connection}.
         """
 
 
@@ -974,4 +1008,188 @@ class IResolver(Interface):
         If one of the two has no answer but the other has records, those are the answer; it is secure if they are.
 
         @raise DnsFailure: there is no answer.
+        """
+
+
+# --- Hooks: where plugins have their say ----------------------------------------------------------------------------------
+#
+# A hook is an object that provides one or several of the interfaces below.  The hooks of a stage are asked in the order of their
+# plugins' names; the first that refuses ends it.  Each may think for L{limits.CHECK_TIMEOUT} seconds.  What it may return is in
+# L{twisted_mail_server.model.verdicts}; it may as well raise a L{MailError <twisted_mail_server.model.errors.MailError>}.  A hook
+# that raises anything else, takes too long, or answers what its stage cannot do, means "451 4.3.0": mail is late then, never lost.
+
+
+class IMailPlugin(Interface):
+    """
+    What is installed: found by C{twisted.plugin} or as an entry point of the group C{twisted_mail_server.plugins}, made to work by
+    C{[plugin.NAME] enabled = true} in the settings.  L{twisted_mail_server.app.plugins.MailPlugin} is one.
+    """
+
+    name: str = Attribute("Its name in the settings, and its place in the order.")
+    settings: type = Attribute("An attrs class whose fields are its settings, made with C{setting}.")
+
+    def create(settings: Any, services: Any) -> object:
+        """
+        The hook, at the start of the server; C{services} is a L{twisted_mail_server.app.plugins.Services}.
+
+        @raise BadSetting: it cannot work with these settings.
+        """
+
+
+class IConnectionCheck(Interface):
+    """
+    May this client talk to us?  What is not refused here, but quarantined, redirected or given fields, is all mail of the session.
+    """
+
+    async def connected(session: Origin) -> Answer:
+        """
+        Before the greeting: only C{service} and C{peer} are known.
+        """
+
+
+class IHelloCheck(Interface):
+    """
+    What the client calls itself: EHLO, HELO, LHLO.  A refusal is told in reply to MAIL.
+    """
+
+    async def hello(session: Origin) -> Answer:
+        """
+        Once for each name, with the first MAIL after it; C{helo} is known now.
+        """
+
+
+class ILoginCheck(Interface):
+    """
+    May they come in?  Asked for every protocol once name and password were right; it can only accept or refuse.
+    """
+
+    async def logged_in(account: Account, peer: str) -> Answer:
+        """
+        After a successful login from the address C{peer}.
+        """
+
+
+class ISenderCheck(Interface):
+    """
+    MAIL.
+    """
+
+    async def sender(envelope: Envelope) -> Answer:
+        """
+        Origin, sender and options are known, recipients are not.
+        """
+
+
+class IRecipientCheck(Interface):
+    """
+    RCPT.  Fields go on top of the message for everybody; all else concerns this recipient alone.
+    """
+
+    async def recipient(envelope: Envelope, recipient: Address) -> Answer:
+        """
+        C{recipient} as the client named it; the envelope has those accepted before.  C{Taken} takes it without looking it up:
+        then a content check has to take the message.
+        """
+
+
+class IHeaderCheck(Interface):
+    """
+    The header, as soon as it is whole, before the body has come.
+    """
+
+    async def header(envelope: Envelope, header: bytes) -> Answer:
+        """
+        C{header} as it was received, with the empty line that ends it.
+        """
+
+
+class IReadable(Interface):
+    """
+    Octets to be read in pieces.
+    """
+
+    size: int = Attribute("How many.")
+
+    async def read(offset: int, length: int) -> bytes:
+        """
+        A piece; shorter at the end.
+        """
+
+
+class IContentCheck(Interface):
+    """
+    The whole message, before it is promised.
+    """
+
+    async def content(envelope: Envelope, content: IReadable) -> Answer:
+        """
+        C{content} with our C{Received} on top.
+        """
+
+
+class IDeliveryHook(Interface):
+    """
+    Before a message goes into a mailbox here; asked again with each try.  A refusal is reported to the sender.
+    """
+
+    async def deliver(message: QueuedMessage, recipient: Recipient, account: Account, content: IReadable) -> Answer:
+        """
+        One recipient.  Fields go on top of this recipient's copy.  C{Taken}: the message is delivered, by the hook.
+        """
+
+
+class IAttemptHook(Interface):
+    """
+    Before a try to bring a message to another server; it can do all but add fields.
+    """
+
+    async def attempt(message: QueuedMessage, recipient: Recipient, content: IReadable) -> Answer:
+        """
+        One recipient.
+        """
+
+
+class IBounceHook(Interface):
+    """
+    Before a report goes to a sender.  It can refuse it, redirect it, or give it fields; a hook that fails changes nothing.
+    """
+
+    async def bounce(message: QueuedMessage, results: Sequence[Result], report: Report) -> Answer:
+        """
+        C{report} on C{results} of C{message}.
+        """
+
+
+class IMailboxHook(Interface):
+    """
+    What happened in mailboxes, after it did; nothing waits for this hook.
+    """
+
+    async def changed(event: MailboxEvent) -> None:
+        """
+        Events of one mailbox come in order; those that pile up meanwhile come once.
+        """
+
+
+class ISessionChecks(Interface):
+    """
+    The hooks that a server asks itself.
+    """
+
+    asks_connection: bool = Attribute("Whether there is a hook to ask before the greeting.")
+    asks_hello: bool = Attribute("Whether there is one to ask about the client's name.")
+
+    async def check_connection(session: Origin) -> None:
+        """
+        @raise MailError: the client is not wanted.
+        """
+
+    async def check_hello(session: Origin) -> None:
+        """
+        @raise MailError: the client is not wanted, with such a name.
+        """
+
+    def ended(session: str) -> None:
+        """
+        The session is over; harmless for an unknown one.
         """

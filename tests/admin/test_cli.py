@@ -234,7 +234,7 @@ class AccountTests(CliTestCase):
         With C{--json}, before or after the command, the account is one object.
         """
         account = self.as_json("account", "add", "alice@example.org", "--password-stdin", stdin=b"secret\n")
-        self.assertEqual(["address", "id", "created", "disabled"], list(account))
+        self.assertEqual(["address", "id", "created", "disabled", "quota"], list(account))
         self.assertEqual(
             ("alice@example.org", 1_800_000_000, False), (account["address"], account["created"], account["disabled"])
         )
@@ -332,8 +332,8 @@ class AccountTests(CliTestCase):
         self.add("bob@example.org")
         self.add("alice@example.org")
         lines = self.mailctl("account", "list").stdout.splitlines()
-        self.assertRegex(lines[0], r"\AADDRESS +CREATED \(UTC\) +STATE +ID\Z")
-        self.assertRegex(lines[1], r"\Aalice@example.org +2027-01-15 08:00:00 +active +[0-9a-f]{32}\Z")
+        self.assertRegex(lines[0], r"\AADDRESS +CREATED \(UTC\) +STATE +QUOTA +ID\Z")
+        self.assertRegex(lines[1], r"\Aalice@example.org +2027-01-15 08:00:00 +active +- +[0-9a-f]{32}\Z")
         self.assertTrue(lines[2].startswith("bob@example.org "))
         self.assertEqual(3, len(lines))
 
@@ -426,10 +426,10 @@ class QueueTests(CliTestCase):
         )
         self.commit(RecipientState(), sender=None)
         lines = self.mailctl("queue", "list").stdout.splitlines()
-        self.assertRegex(lines[0], r"\AID +RECEIVED \(UTC\) +SIZE +FROM +TO\Z")
+        self.assertRegex(lines[0], r"\AID +RECEIVED \(UTC\) +SIZE +TRIES +NEXT TRY +FROM +TO\Z")
         (line,) = (line for line in lines if line.startswith(str(queue_id)))
         self.assertRegex(
-            line, r"2027-01-15 08:00:00 +2.9 KiB +eve@example.net +user1@example.org \(no \?\[2Jroom\), user2@"
+            line, r"2027-01-15 08:00:00 +2.9 KiB +0 +now +eve@example.net +user1@example.org \(no \?\[2Jroom\), user2@"
         )
         self.assertNotIn("user0", line)
         (report,) = (line for line in lines[1:] if not line.startswith(str(queue_id)))
@@ -459,6 +459,7 @@ class QueueTests(CliTestCase):
                         "detail": "no room",
                         "attempts": 3,
                         "changed": 1_800_000_060,
+                        "due": None,
                     }
                 ],
             },
@@ -482,8 +483,8 @@ class QueueTests(CliTestCase):
         ):
             self.assertIn(wanted, text)
         self.assertRegex(text, r"(?m)^Login +eve$")
-        self.assertRegex(text, r"(?m)^user0@example.org +delivered +1 +2027-01-15 08:01:00 +INBOX$")
-        self.assertRegex(text, r"(?m)^user1@example.org +pending +0 +-$")
+        self.assertRegex(text, r"(?m)^user0@example.org +delivered +1 +2027-01-15 08:01:00 +- +INBOX$")
+        self.assertRegex(text, r"(?m)^user1@example.org +pending +0 +- +now$")
 
     def test_show_local(self) -> None:
         """

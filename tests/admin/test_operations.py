@@ -32,7 +32,8 @@ def operations_on(house: House, *checks: Any) -> Operations:
     """
     Operations on a house, with an empty queue.
     """
-    return Operations(house.directory, house.store, MemorySpool(seeded(4)), house.passwords, seeded(5), checks)
+    spool = MemorySpool(seeded(4), house.clock)
+    return Operations(house.directory, house.store, spool, house.passwords, seeded(5), house.clock.seconds, checks)
 
 
 class OperationsTests(SynchronousTestCase):

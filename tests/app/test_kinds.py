@@ -14,14 +14,19 @@ from twisted_mail_server.app.kinds import (
     Duration,
     FilePath,
     Flag,
+    HostPort,
     Kind,
     ListOf,
+    Password,
+    Secret,
     Size,
     Text,
     Whole,
     Wrong,
     described,
     domain,
+    host_port,
+    name_server,
     quoted,
 )
 
@@ -38,6 +43,48 @@ class KindTests(SynchronousTestCase):
         for value in values:
             with self.assertRaises(Wrong, msg=repr(value)):
                 kind.read(value)
+
+    def test_places(self) -> None:
+        """
+        A host and a port, an IPv6 address in brackets; as they are written they are read again.
+        """
+        kind = Text("a host and a port", host_port)
+        for text, host, port in (
+            ("Smtp.example.net:587", "smtp.example.net", 587),
+            ("192.0.2.1:25", "192.0.2.1", 25),
+            ("[2001:DB8::1]:465", "2001:db8::1", 465),
+        ):
+            found = kind.read(text)
+            self.assertEqual(HostPort(host, port), found)
+            self.assertEqual(found, host_port(str(found)))
+        self.refuses(kind, "", "a.example", "a.example:", ":25", "a.example:0", "a.example:65536", "a b:25", "[::g]:25")
+        self.refuses(kind, "::1:25", "[::1]", "[1:2]:25", "a.example:25:25")
+
+    def test_resolvers(self) -> None:
+        """
+        An address of a resolver, with a port or without.
+        """
+        kind = Text("a resolver", name_server)
+        self.assertEqual("127.0.0.1:53", str(kind.read("127.0.0.1")))
+        self.refuses(kind, "", "a.example", "127.0.0.1:0")
+
+    def test_passwords(self) -> None:
+        """
+        A password, or where it stands; it is written as where it stands alone.
+        """
+        kind = Password()
+        for found, secret, written in (
+            ("hush", Secret("hush"), '"..."'),
+            ("", Secret(), '""'),
+            ({"file": "a b"}, Secret(file="a b"), '{ file = "a b" }'),
+            ({"env": "SECRET"}, Secret(variable="SECRET"), '{ env = "SECRET" }'),
+        ):
+            self.assertEqual(secret, kind.read(found))
+            self.assertEqual(written, kind.write(secret))
+            self.assertEqual(bool(found), bool(secret))
+        self.refuses(kind, 5, None, [], {}, {"file": ""}, {"file": "a\0"}, {"env": "A B"}, {"env": 5})
+        self.refuses(kind, {"file": "a", "env": "B"}, {"path": "a"})
+        self.assertNotIn("hush", repr(Secret("hush")))
 
     def test_sizes(self) -> None:
         """

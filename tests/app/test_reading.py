@@ -10,8 +10,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_mail_server.app.kinds import HostPort, Secret
 from twisted_mail_server.app.reading import parse_settings, read_settings
-from twisted_mail_server.app.settings import DEFAULT_LISTENERS, Listener, Settings
+from twisted_mail_server.app.settings import DEFAULT_LISTENERS, Listener, RelaySettings, Settings
+from twisted_mail_server.dns.resolv import NameServer
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.errors import BadSetting
@@ -47,6 +49,25 @@ default_domain = "example.net"
 
 [submission]
 trusted_networks = ["192.0.2.0/24", "2001:db8::1"]
+recipients_per_hour = 0
+
+[relay]
+smarthost = "Smart.example.net:587"
+smarthost_login = "ann"
+smarthost_password = { file = "secret" }
+smarthost_tls = "implicit"
+retry_schedule = ["1m", "1h", "1h"]
+expire_after = "2d"
+delay_warning = 0
+connect_timeout = 10
+command_timeout = "1m"
+connections = 10
+connections_per_destination = 2
+prefer_ipv6 = true
+
+[dns]
+resolvers = ["127.0.0.1", "[2001:db8::53]:5353"]
+timeout = 3
 
 [limits]
 message_size = "10 MiB"
@@ -128,6 +149,26 @@ class ParsingTests(SynchronousTestCase):
                 settings.limits.min_free_bytes,
             ),
         )
+        self.assertEqual(0, settings.submission.recipients_per_hour)
+        self.assertEqual(
+            RelaySettings(
+                smarthost=HostPort("smart.example.net", 587),
+                smarthost_login="ann",
+                smarthost_password=Secret(file="/etc/mail/secret"),
+                smarthost_tls="implicit",
+                retry_schedule=(60, 3600, 3600),
+                expire_after=2 * 86_400,
+                delay_warning=0,
+                connect_timeout=10,
+                command_timeout=60,
+                connections=10,
+                connections_per_destination=2,
+                prefer_ipv6=True,
+            ),
+            settings.relay,
+        )
+        self.assertEqual((NameServer("127.0.0.1"), NameServer("2001:db8::53", 5353)), settings.dns.resolvers)
+        self.assertEqual(3, settings.dns.timeout)
         self.assertEqual(1 * MIB, settings.store.checkpoint_inline)
         self.assertEqual(
             [("INBOX", None), ("Sent", "\\Sent"), ("Lists/Twisted", None)],
@@ -136,6 +177,72 @@ class ParsingTests(SynchronousTestCase):
         self.assertEqual(7 * 86_400, settings.spool.history)
         self.assertEqual(("json", "debug"), (settings.log.format, settings.log.level))
         self.assertEqual("/etc/mail/mail.toml", settings.source)
+
+    def test_hostname(self) -> None:
+        """
+        A name that was guessed is told from one that was set.
+        """
+        self.assertFalse(parse_settings("", base="/", machine="host.example.org").is_hostname_set)
+        self.assertTrue(parse_settings('hostname = "a.example"', base="/").is_hostname_set)
+
+    def test_relay(self) -> None:
+        """
+        What is wrong about the way out.
+        """
+        login = 'smarthost_login = "ann"\n'
+        secret = 'smarthost_password = "hush"\n'
+        place = 'smarthost = "a.example:25"\n'
+        for text, complaint in (
+            (
+                login,
+                "mail.toml:2: relay.smarthost_login is set and relay.smarthost_password is not. Set both, or neither.",
+            ),
+            (
+                secret,
+                "mail.toml:2: relay.smarthost_password is set and relay.smarthost_login is not. Set both, or neither.",
+            ),
+            (login + secret, "mail.toml:2: relay.smarthost_login is set and relay.smarthost is not."),
+            (
+                login + secret + place + 'smarthost_tls = "opportunistic"',
+                'mail.toml:5: relay.smarthost_tls is "opportunistic", and the password could be read on its way.'
+                ' With a login it must be "required" or "implicit".',
+            ),
+            (
+                "retry_schedule = []",
+                "mail.toml:2: relay.retry_schedule is a list. It needs at least 1. It must be a list; each entry is"
+                ' a time such as "30s", "5m", "4h" or "30d", from "1s" to "7d".',
+            ),
+            (
+                'smarthost = "a.example"',
+                'mail.toml:2: relay.smarthost is "a.example". This is no host with a port. It must be a host and a port such as'
+                ' "smtp.example.net:587", or empty.',
+            ),
+            (
+                "smarthost_password = 4711",
+                "mail.toml:2: relay.smarthost_password is something else. It must be a string,"
+                ' or { file = "a path" }, or { env = "a variable" }.',
+            ),
+        ):
+            self.assertEqual([complaint], self.complaints("[relay]\n" + text))
+
+    def test_clear_text_at_home(self) -> None:
+        """
+        A password may go to this machine without TLS.
+        """
+        for host in ("localhost", "127.0.0.1", "[::1]"):
+            text = f'smarthost = "{host}:25"\nsmarthost_login = "a"\nsmarthost_password = "b"\nsmarthost_tls = "off"'
+            settings = parse_settings("[relay]\n" + text, base="/", machine="host.example.org")
+            self.assertEqual("off", settings.relay.smarthost_tls)
+        self.assertEqual(1, len(self.complaints("[relay]\n" + text.replace("[::1]", "192.0.2.1"))))
+
+    def test_secrets_are_not_shown(self) -> None:
+        """
+        No password stands in what is printed of settings.
+        """
+        text = '[relay]\nsmarthost = "a.example:587"\nsmarthost_login = "ann"\nsmarthost_password = "hush"'
+        settings = parse_settings(text, base="/", machine="host.example.org")
+        self.assertEqual("hush", settings.relay.smarthost_password.text)
+        self.assertNotIn("hush", repr(settings))
 
     def test_all_at_once(self) -> None:
         """
@@ -164,7 +271,7 @@ class ParsingTests(SynchronousTestCase):
             ("message_size = 1", "mail.toml:1: message_size is not a setting. Did you mean limits.message_size?"),
             ("[limit]\nx=1", "mail.toml:1: limit is not a setting. Did you mean limits?"),
             ("log-level = 1", "mail.toml:1: log-level is not a setting. Did you mean log.level?"),
-            ("[relay]\nsmarthost = ''", "mail.toml:1: relay is not a setting."),
+            ("[filter]\nx = ''", "mail.toml:1: filter is not a setting."),
             ("\n[storage.engine]\nx = 1", "mail.toml:2: storage is not a setting. Did you mean store?"),
             ("zzz = 1", "mail.toml:1: zzz is not a setting."),
             ('"\\u001b[2J" = 1', 'mail.toml:1: "\\u001b[2J" is not a setting.'),
@@ -186,11 +293,11 @@ class ParsingTests(SynchronousTestCase):
             ("listener = [5]", "mail.toml:1: listener is a list. It must be written [[listener]], once for each."),
             (
                 '\n[[listener]]\nendpoint = "tcp:25"',
-                'mail.toml:2: listener[1] has no protocol. It must be one of "smtp", "submission", "imap", "pop3".',
+                'mail.toml:2: listener[1] has no protocol. It must be one of "smtp", "submission", "lmtp", "imap", "pop3".',
             ),
             (
-                '[[listener]]\nprotocol = "lmtp"\nendpoint = "tcp:25"',
-                'mail.toml:2: listener[1].protocol is "lmtp". It must be one of "smtp", "submission", "imap", "pop3".',
+                '[[listener]]\nprotocol = "uucp"\nendpoint = "tcp:25"',
+                'mail.toml:2: listener[1].protocol is "uucp". It must be one of "smtp", "submission", "lmtp", "imap", "pop3".',
             ),
             ('[[listener]]\nprotocol = "smtp"', f"mail.toml:1: listener[1] has no endpoint. {endpoint}"),
             (

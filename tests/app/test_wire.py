@@ -27,9 +27,9 @@ from twisted_mail_server.app.wire import (
     start_server,
 )
 from twisted_mail_server.interfaces import IMailUser
-from twisted_mail_server.model.accounts import Account, PlainSecret
+from twisted_mail_server.model.accounts import NO_PASSWORD, Account, PlainSecret, StoredCredentials
 from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.errors import BadSetting, MailError
+from twisted_mail_server.model.errors import BadSetting, MailError, OverQuota
 from twisted_mail_server.tls.certificates import certificate_pem, key_pem, make_pair
 
 
@@ -132,6 +132,36 @@ class ResourcesTests(WireTestCase):
         assert isinstance(postmaster, Account)
         self.assertEqual("two@b.example", str(postmaster.address))
 
+    async def test_subaddresses(self) -> None:
+        """
+        The separator of subaddresses is that of the settings.
+        """
+        resources = await self.resources('domains = ["a.example"]\nsubaddress_separator = "-"')
+        await resources.directory.add_account(Address("one", "a.example"), await resources.passwords.store(b"secret"))
+        self.assertIsInstance(await resources.directory.lookup(Address("one-x", "a.example")), Account)
+        self.assertIsNone(await resources.directory.lookup(Address("one+x", "a.example")))
+
+    async def test_quota(self) -> None:
+        """
+        The store asks the directory how much an account may have.
+        """
+        resources = await self.resources()
+        directory = resources.directory
+        account = await directory.add_account(Address("a", "a.example"), await resources.passwords.store(b"secret"))
+        mail = await resources.store.open(account.id)
+        for quota, is_taken in ((None, True), (7, False), (8, True)):
+            await directory.set_quota(account.id, quota)
+            staged = mail.stage()
+            staged.write(b"four")
+            await staged.finish()
+            try:
+                await mail.append("INBOX", [(staged, (), 0)])
+            except OverQuota:
+                self.assertFalse(is_taken, quota)
+            else:
+                self.assertTrue(is_taken, quota)
+        self.assertEqual((8, 2), await mail.usage())
+
     def test_default_domain(self) -> None:
         """
         A bare login name is completed with what is set, else with the first domain, else with C{localhost}.
@@ -186,7 +216,38 @@ class ServerTests(WireTestCase):
         login.logout()
         for listener in DEFAULT_LISTENERS:
             self.assertTrue(hasattr(server.factory(listener), "drain"), listener)
-        self.assertEqual({listener.protocol for listener in DEFAULT_LISTENERS}, set(PROTOCOLS))
+        # LMTP is for another server of the house: nobody listens for it unasked.
+        self.assertEqual({*(listener.protocol for listener in DEFAULT_LISTENERS), "lmtp"}, set(PROTOCOLS))
+
+    async def test_checkers(self) -> None:
+        """
+        Checkers of others that the settings name let in the accounts that have no password here.
+        """
+        file = self.folder / "passwords"
+        file.write_text("ann:elsewhere\n", encoding="ascii")
+        text = f'domains = ["a.example"]\n[auth]\ncheckers = ["file:{file}"]'
+        server = await start_server(self.settings(text), reactor, None)
+        self.addCleanup(server.stop)
+        directory = server.resources.directory
+        await directory.add_account(Address("ann", "a.example"), StoredCredentials(NO_PASSWORD))
+        secret = PlainSecret("ann", b"elsewhere")
+        login = await server.authenticator.login(secret, IMailUser, peer="127.0.0.1", revoked=lambda reason: None)
+        self.assertEqual("ann@a.example", str(login.account.address))
+        login.logout()
+        self.assertEqual(("PLAIN", "LOGIN"), server.authenticator.mechanisms(is_private=True))
+
+    async def test_wrong_checkers(self) -> None:
+        """
+        A checker that does not like its arguments is a wrong setting, and nothing is left open; one that is not there is told of
+        before that.
+        """
+        with self.assertRaises(BadSetting) as caught:
+            await start_server(self.settings('[auth]\ncheckers = ["memory:ann"]'), reactor, None)
+        self.assertIn("auth.checkers: memory:ann: ", caught.exception.public)
+        self.assertEqual(self.threads, threading.active_count())
+        with self.assertRaises(BadSetting) as caught:
+            self.settings('[auth]\ncheckers = ["nothing"]')
+        self.assertIn("There is no checker nothing.", caught.exception.public)
 
     async def test_later_starts(self) -> None:
         """

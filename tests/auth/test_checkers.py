@@ -16,9 +16,8 @@ from tests.support.disks import HeldPool
 from tests.support.drive import failure_of, now
 from twisted_mail_server.auth.checkers.composite import CompositeChecker
 from twisted_mail_server.auth.checkers.local import LocalPasswords
-from twisted_mail_server.auth.credentials import PasswordSecret
-from twisted_mail_server.directory.memory import MemoryDirectory
-from twisted_mail_server.model.accounts import AccountId, StoredCredentials
+from twisted_mail_server.auth.credentials import IPasswordSecret, PasswordSecret, ProvedSecret
+from twisted_mail_server.model.accounts import NO_PASSWORD, AccountId, StoredCredentials
 from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
 
 ONE, TWO = AccountId("1" * 32), AccountId("2" * 32)
@@ -33,7 +32,18 @@ class Source:
         self.answer = answer
         self.asked = 0
 
-    async def check(self, secret: PasswordSecret) -> AccountId | None:
+    def kinds(self) -> frozenset[Any]:
+        """
+        Passwords.
+        """
+        return frozenset((IPasswordSecret,))
+
+    async def keys(self, name: str, hash_name: str) -> None:
+        """
+        None.
+        """
+
+    async def check(self, secret: PasswordSecret | ProvedSecret) -> AccountId | None:
         """
         The answer.
         """
@@ -58,7 +68,8 @@ class CompositeTests(SynchronousTestCase):
         """
         The answer of all sources together.
         """
-        return CompositeChecker(sources, self.house.passwords).requestAvatarId(PasswordSecret("alice", b"secret"))
+        checker = CompositeChecker(sources, self.house.passwords, self.house.directory.stand_in)
+        return checker.requestAvatarId(PasswordSecret("alice", b"secret"))
 
     def test_first_that_knows(self) -> None:
         """
@@ -123,10 +134,16 @@ class LocalPasswordsTests(SynchronousTestCase):
         """
         A disabled account is refused, with the right password too.
         """
-        directory = self.house.directory
-        assert isinstance(directory, MemoryDirectory)
-        now(directory.disable(self.alice.id))
+        now(self.house.directory.set_disabled(self.alice.id, True))
         failure_of(self.local.check(PasswordSecret("alice", b"secret")), UnauthorizedLogin)
+
+    def test_no_password(self) -> None:
+        """
+        An account without a password here is for others to know.
+        """
+        now(self.house.directory.set_credentials(self.alice.id, StoredCredentials(NO_PASSWORD)))
+        self.assertIsNone(now(self.local.check(PasswordSecret("alice", NO_PASSWORD.encode()))))
+        self.assertIsNone(now(self.local.keys("alice", "sha256")))
 
     def test_renewed(self) -> None:
         """

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Literal
 
 from argon2 import PasswordHasher
 from scramp import ScramMechanism  # type: ignore[import-untyped]
@@ -18,11 +17,15 @@ from zope.interface.verify import verifyObject
 from tests.support.accounts import cheap_hasher, cheap_passwords
 from tests.support.disks import HeldPool, InlinePool, call_now, seeded
 from tests.support.drive import failure_of, now
-from twisted_mail_server.auth.hashing import SCRAM_ITERATIONS, Argon2Passwords, argon2id, prepared, scram_keys
+from twisted_mail_server.auth import hashing
+from twisted_mail_server.auth.hashing import SCRAM_ITERATIONS, Argon2Passwords, argon2id
+from twisted_mail_server.auth.imported import is_right
 from twisted_mail_server.interfaces import IPasswords
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import StoredCredentials
 from twisted_mail_server.model.errors import Refused, TemporaryFailure, Throttled
+from twisted_mail_server.protocols.sasl.saslprep import prepared
+from twisted_mail_server.protocols.sasl.scram import scram_keys
 
 
 class PreparedTests(SynchronousTestCase):
@@ -72,7 +75,7 @@ class ScramKeyTests(SynchronousTestCase):
         salt = bytes(range(16))
         for name, mechanism in (("sha256", "SCRAM-SHA-256"), ("sha1", "SCRAM-SHA-1")):
             _, stored, server, _ = ScramMechanism(mechanism).make_auth_info("secret", SCRAM_ITERATIONS, salt)
-            keys = scram_keys(name, b"secret", salt)
+            keys = scram_keys(name, b"secret", salt, SCRAM_ITERATIONS)
             self.assertEqual((stored, server), (keys.stored_key, keys.server_key))
 
 
@@ -110,7 +113,7 @@ class Argon2PasswordsTests(SynchronousTestCase):
         self.assertTrue(self.kept.password_hash.startswith("$argon2id$"))
         assert self.kept.scram_sha_256 is not None and self.kept.scram_sha_1 is not None
         self.assertEqual(
-            scram_keys("sha256", b"secret", self.kept.scram_sha_256.salt).stored_key,
+            scram_keys("sha256", b"secret", self.kept.scram_sha_256.salt, SCRAM_ITERATIONS).stored_key,
             self.kept.scram_sha_256.stored_key,
         )
         self.assertEqual(20, len(self.kept.scram_sha_1.stored_key))
@@ -152,12 +155,12 @@ class Argon2PasswordsTests(SynchronousTestCase):
         """
         checked: list[str] = []
 
-        class Watched(PasswordHasher):
-            def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
-                checked.append(str(hash))
-                return super().verify(hash, password)
+        def watched(password: bytes, password_hash: str) -> bool:
+            checked.append(password_hash)
+            return is_right(password, password_hash)
 
-        passwords = Argon2Passwords(InlinePool(), call_now, self.clock, seeded(), Watched(1, 8, 1))
+        self.patch(hashing, "is_right", watched)
+        passwords = Argon2Passwords(InlinePool(), call_now, self.clock, seeded(), PasswordHasher(1, 8, 1))
         kept = now(passwords.store(b"secret"))
         for _ in range(2):
             now(passwords.verify(b"guess", None))
@@ -247,6 +250,30 @@ class Argon2PasswordsTests(SynchronousTestCase):
 
         for hasher in (PasswordHasher(2, 16, 2), PasswordHasher(1, 8, 1, type=Type.I)):
             self.assertTrue(now(self.passwords.verify(b"secret", StoredCredentials(hasher.hash(b"secret")))))
+
+    def test_adopted(self) -> None:
+        """
+        A hash from elsewhere is checked like ours, is to be renewed, and has no keys for SCRAM.
+        """
+        kept = now(self.passwords.adopt(" {BLF-CRYPT}$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n"))
+        self.assertEqual(StoredCredentials("$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"), kept)
+        self.assertTrue(now(self.passwords.verify(b"U*U", kept)))
+        self.assertFalse(now(self.passwords.verify(b"U*V", kept)))
+        self.assertTrue(self.passwords.needs_renewal(kept))
+        failure_of(self.passwords.adopt("secret"), Refused)
+
+    def test_adopted_without_preparation(self) -> None:
+        """
+        A hash that was made of the password as it was typed is right too; in our own form a password is prepared.
+        """
+        typed = "cafe\u0301".encode()
+        kept = StoredCredentials(PasswordHasher(1, 8, 1).hash(typed))
+        for _ in range(2):
+            self.assertTrue(now(self.passwords.verify(typed, kept)))
+        self.assertFalse(now(self.passwords.verify("caf\u00e9".encode(), kept)))
+        ours = now(self.passwords.store(typed))
+        self.assertTrue(now(self.passwords.verify("caf\u00e9".encode(), ours)))
+        self.assertFalse(now(self.passwords.verify("cafe\u0302".encode(), ours)))
 
 
 class WaitingTests(SynchronousTestCase):

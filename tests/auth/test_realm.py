@@ -105,7 +105,7 @@ class RealmTests(SynchronousTestCase):
         self.avatar(ISubmitter, mind=mind)
         directory = self.house.directory
         assert isinstance(directory, MemoryDirectory)
-        now(directory.disable(self.alice.id))
+        now(directory.set_disabled(self.alice.id, True))
         self.assertEqual([REVOKED], mind.reasons)
         self.failureResultOf(self.realm.requestAvatar(self.avatar_id, None, ISubmitter), UnauthorizedLogin)
 

@@ -6,13 +6,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.drive import now
+from tests.support.drive import failure_of, now
 from tests.support.envelopes import MESSAGE, envelope, spooled
 from twisted_mail_server.interfaces import ISpool
 from twisted_mail_server.model import limits
-from twisted_mail_server.model.queue import Fate, QueuedMessage, QueueId, RecipientState, Settlement
+from twisted_mail_server.model.addresses import Address
+from twisted_mail_server.model.envelopes import BodyKind, MailOptions, Notify, Recipient, RecipientOptions, Returned
+from twisted_mail_server.model.errors import NoSuchMessage
+from twisted_mail_server.model.queue import (
+    Fate,
+    QueueChange,
+    QueuedMessage,
+    QueueId,
+    RecipientState,
+    Report,
+    Settlement,
+)
 
 # Only those who inherit it are test cases.
 if TYPE_CHECKING:
@@ -201,3 +213,96 @@ class SpoolContract(_Base):
         found = now(self.spool.find(message.id))
         assert found is not None
         self.assertEqual(odd, found.envelope)
+
+    def test_wishes(self) -> None:
+        """
+        What MAIL and RCPT asked for survives, and so does where aliases led, and what hooks said.
+        """
+        staged = self.spool.stage()
+        wishes = RecipientOptions(frozenset({Notify.SUCCESS, Notify.DELAY}), "rfc822;ann@example.org")
+        recipients = (
+            Recipient(Address("ann", "example.org"), "a loop", wishes, Address("all", "example.org")),
+            Recipient(Address("eve", "example.net"), options=RecipientOptions(frozenset())),
+            Recipient(Address("bob", "example.net"), reverse_path=Address("SRS0=x", "example.org")),
+            Recipient(Address("kim", "example.org"), quarantine="smells"),
+        )
+        options = MailOptions(BodyKind.EIGHT_BIT, 1234, True, Returned.HEADERS, "id+7")
+        origin = evolve(envelope().origin, session="0123")
+        made = evolve(envelope(), origin=origin, recipients=recipients, options=options)
+        message = now(self.spool.commit(self.spool.new_id(), made, staged))
+        found = now(self.spool.find(message.id))
+        assert found is not None
+        self.assertEqual(made, found.envelope)
+        self.assertEqual("0123", found.envelope.origin.session)
+
+    def test_due(self) -> None:
+        """
+        When a recipient is next tried, and whether the sender knows of the delay, is remembered.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        state = RecipientState(Fate.PENDING, "Later.", 2, 2000, 2600, True)
+        now(self.spool.settle([Settlement(message.id, 0, state)]))
+        (waiting,) = now(self.spool.waiting())
+        self.assertEqual((state,), waiting.states)
+
+    def test_report(self) -> None:
+        """
+        A report enters with the fate that makes it necessary, and is handed over like any message.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        self.handed.clear()
+        report = Report(self.spool.new_id(), envelope("bob@example.net", sender=None), b"Subject: failed\r\n\r\n")
+        state = RecipientState(Fate.FAILED, "No.", 1, 2000)
+        now(self.spool.settle([Settlement(message.id, 0, state)], [report]))
+        self.assertEqual([report.id], [one.id for one in self.handed])
+        self.assertEqual([report.id], [one.id for one in now(self.spool.waiting())])
+        self.assertEqual(report.content, now(self.spool.read(self.handed[0])))
+        self.assertEqual(report.envelope, self.handed[0].envelope)
+
+    def change(self, message: QueuedMessage, change: QueueChange) -> Fate:
+        """
+        An operator's change; the first recipient's fate after it.
+        """
+        return now(self.spool.change(message.id, change)).states[0].fate
+
+    def test_changes(self) -> None:
+        """
+        What waits can be held, released, tried at once and removed; whoever listens hears of each.
+        """
+        heard: list[Fate] = []
+        self.spool.listen(lambda message: heard.append(message.states[0].fate))
+        message = now(spooled(self.spool, MESSAGE))
+        now(self.spool.settle([Settlement(message.id, 0, RecipientState(Fate.PENDING, "Later.", 1, 2000, 9000))]))
+        self.assertEqual(Fate.HELD, self.change(message, QueueChange.HOLD))
+        self.assertEqual(Fate.HELD, self.change(message, QueueChange.RETRY))
+        self.assertEqual(Fate.PENDING, self.change(message, QueueChange.RELEASE))
+        (waiting,) = now(self.spool.waiting())
+        self.assertEqual(0, waiting.states[0].due)
+        self.assertEqual(Fate.PENDING, self.change(message, QueueChange.RETRY))
+        self.assertEqual(Fate.REMOVED, self.change(message, QueueChange.REMOVE))
+        self.assertEqual([], now(self.spool.waiting()))
+        self.assertEqual([Fate.HELD, Fate.HELD, Fate.PENDING, Fate.PENDING, Fate.REMOVED], heard)
+
+    def test_change_of_nothing(self) -> None:
+        """
+        What is settled, or was never there, cannot be changed.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        self.settled(message, 0, Fate.DELIVERED)
+        for queue_id in (message.id, QueueId(bytes(16))):
+            failure_of(self.spool.change(queue_id, QueueChange.HOLD), NoSuchMessage)
+
+    def test_operators_word_stands(self) -> None:
+        """
+        A try that did not succeed does not undo a change made meanwhile; one that did is recorded.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        self.change(message, QueueChange.HOLD)
+        self.settled(message, 0, Fate.PENDING, "Later.")
+        (waiting,) = now(self.spool.waiting())
+        self.assertEqual((Fate.HELD, "Later."), (waiting.states[0].fate, waiting.states[0].detail))
+        self.change(message, QueueChange.REMOVE)
+        self.settled(message, 0, Fate.RELAYED)
+        found = now(self.spool.find(message.id))
+        assert found is not None
+        self.assertEqual(Fate.RELAYED, found.states[0].fate)

@@ -17,6 +17,7 @@ from twisted_mail_server.interfaces import (
     IMailboxView,
     IMailStore,
 )
+from twisted_mail_server.model.accounts import AccountId
 
 if TYPE_CHECKING:
     _Base = SynchronousTestCase
@@ -33,10 +34,18 @@ class StoreCase(_Base):
     store: IMailStore
     mail: IAccountMail
     clock: Clock
+    #: Octets that accounts may have.
+    quotas: dict[AccountId, int]
+
+    async def quota_of(self, account: AccountId) -> int | None:
+        """
+        What the store under test asks.
+        """
+        return self.quotas.get(account)
 
     def make(self) -> IMailStore:
         """
-        A new, empty store whose clock is C{self.clock}.
+        A new, empty store whose clock is C{self.clock}, and whose quotas are those of C{self.quota_of}.
         """
         raise AssertionError("Each backend says how it is made.")
 
@@ -64,6 +73,7 @@ class StoreCase(_Base):
         """
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
+        self.quotas = {}
         self.store = self.make()
         self.mail = now(self.store.open(ALICE))
 

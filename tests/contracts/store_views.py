@@ -90,6 +90,31 @@ class Views(StoreCase):
         now(view.advance())
         self.assertGreater(view.snapshot.modseq, before)
 
+    def test_vanished_since(self) -> None:
+        """
+        What was expunged is remembered, after a restart too, up to what the view has seen (RFC 7162 section 3.2.6).
+        """
+        self.fill(6)
+        start = self.select().snapshot.modseq
+        view, other = self.select(), self.select()
+        now(other.expunge([5, 2], only_deleted=False))
+        now(other.change_flags([1], "+", ["\\Seen"]))
+        now(other.advance())
+        middle = other.snapshot.modseq
+        now(other.move([3], "Trash"))
+        self.assertEqual((), now(view.vanished_since(start)))
+        self.assertEqual((2, 5), now(other.vanished_since(start)))
+        now(view.advance())
+        self.assertEqual((2, 3, 5), now(view.vanished_since(start)))
+        self.assertEqual((3,), now(view.vanished_since(middle)))
+        self.assertEqual((), now(view.vanished_since(view.snapshot.modseq)))
+        self.restart()
+        view = self.select()
+        self.assertEqual((2, 3, 5), now(view.vanished_since(start)))
+        now(view.expunge([6], only_deleted=False))
+        now(view.advance(keep_vanished=True))
+        self.assertEqual((2, 3, 5), now(view.vanished_since(start)))
+
     def test_two_accounts_objects(self) -> None:
         """
         However often an account is opened, its mail is one.

@@ -13,7 +13,7 @@ from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.errors import SyntaxProblem
 
 #: Characters that matter to the grammar, and some that do not.
-_TEXT = st.text(st.sampled_from('aZ0.@"\\ []:-_IPv6+\x00\r\n<>ü\u2028\ud800'), max_size=40)
+_TEXT = st.text(st.sampled_from('aZ0.@"\\ []:-_IPv6+\x00\r\n<>ü\u2028\ud800\u200d\u0308例。'), max_size=40)
 _LOCAL = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=32)
 _DOMAIN = st.from_regex(r"\A[a-z0-9]{1,10}(\.[a-z0-9]{1,10}){0,3}\Z")
 
@@ -37,7 +37,8 @@ class AddressInvariants(SynchronousTestCase):
             return
         written = str(address)
         self.assertEqual(address, Address.parse(written))
-        self.assertTrue(written.isprintable(), written)
+        self.assertTrue(written.replace("\u200d", "").isprintable(), written)
+        self.assertTrue(address.domain.isascii(), written)
         self.assertEqual(address.key, Address.parse(written.swapcase().replace("IPV6", "IPv6")).key)
 
     @_rarely

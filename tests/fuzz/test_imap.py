@@ -139,7 +139,17 @@ class ReaderTests(ImapTestCase):
         """
         octets = b"".join(pieces)
         for given_pieces in (pieces, [octets], [b"", octets, b""]):
-            for name in ("astring", "string", "nstring", "number", "nz_number", "sequence_set", "mailbox", "atom"):
+            for name in (
+                "astring",
+                "string",
+                "nstring",
+                "number",
+                "nz_number",
+                "number64",
+                "sequence_set",
+                "mailbox",
+                "atom",
+            ):
                 cursor = Cursor(given_pieces)
                 try:
                     getattr(cursor, name)()
@@ -152,6 +162,6 @@ class ReaderTests(ImapTestCase):
                     continue
             for read_text in (read_pattern, read_reference):
                 try:
-                    read_text(Cursor(given_pieces), ".")
+                    read_text(Cursor(given_pieces, separator="."))
                 except MailError:
                     continue

@@ -12,13 +12,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail_server.model.accounts import PlainSecret
-from twisted_mail_server.model.errors import PeerError
+from twisted_mail_server.model.accounts import PlainSecret, ScramKeys, ScramProof, ScramStart
+from twisted_mail_server.model.errors import AuthenticationFailed, PeerError
 from twisted_mail_server.protocols.sasl.registry import MECHANISMS
-from twisted_mail_server.protocols.sasl.vocabulary import Challenge, decode_base64, encode_base64
+from twisted_mail_server.protocols.sasl.vocabulary import Challenge, KeysAsked, decode_base64, encode_base64
 
+START = ScramStart(ScramKeys(b"salt", 4096, b"stored key", b"server key"), b"nonce")
 CALM = settings(derandomize=True, max_examples=300, deadline=None, database=None)
 RESPONSES = st.one_of(
+    st.builds(
+        "".join,
+        st.tuples(
+            st.sampled_from(["n,,", "y,,", "p=tls-exporter,,", "n,a=x,", ""]),
+            st.sampled_from(["n=user,r=abc", "c=biws,r=abcnonce,p=", "n==2C,r=!", "n=u"]),
+            st.text("AQgw+/=,n", max_size=8),
+        ),
+    ).map(str.encode),
     st.binary(max_size=40),
     st.lists(st.text(max_size=10), min_size=1, max_size=4)
     .map("\0".join)
@@ -41,12 +50,16 @@ class SaslTests(SynchronousTestCase):
         try:
             outcome = server.start(initial)
             for response in responses:
+                if isinstance(outcome, KeysAsked):
+                    outcome = outcome.answer(START, {})
                 if not isinstance(outcome, Challenge):
                     break
                 outcome = server.step(response)
-        except PeerError as problem:
+        except (PeerError, AuthenticationFailed) as problem:
             self.assertTrue(problem.public)
             return
+        if isinstance(outcome, ScramProof):
+            self.assertFalse(outcome.is_right)
         if isinstance(outcome, PlainSecret):
             self.assertTrue(outcome.authcid and outcome.password)
             self.assertNotIn(b"\0", outcome.password)

@@ -54,6 +54,15 @@ WORDS = st.sampled_from(
         b"",
         b"text",
         b"a\nb",
+        b"BDAT 0",
+        b"BDAT 3\r\na",
+        b"BDAT 4 LAST\r\nx\r",
+        b"BDAT 12",
+        b"BDAT 9 LAST",
+        b"BDAT x",
+        "MAIL FROM:<ü@ö.example> SMTPUTF8 RET=HDRS".encode(),
+        "RCPT TO:<ü@b.example> NOTIFY=NEVER ORCPT=utf-8;ü".encode(),
+        b"VRFY \xc3",
         b"\r",
         b"\0",
         b"\xff",
@@ -95,6 +104,19 @@ class SmtpTests(SmtpCase, SynchronousTestCase):
         self.same_however_cut(data, [cut(data, places)], whole, policy, mechanisms=("PLAIN", "LOGIN"))
 
     @CALM
+    @given(SCRIPTS, CUTS)
+    def test_lmtp(self, data: bytes, places: list[int]) -> None:
+        """
+        So in LMTP.
+        """
+        policy = Policy(HOSTNAME, message_size=50, recipients=2, is_lmtp=True)
+        data = data.replace(b"EHLO", b"LHLO")
+        whole = self.make(policy)
+        whole.receive(data)
+        self.assertIsNotNone(REPLY.fullmatch(whole.output), whole.output)
+        self.same_however_cut(data, [cut(data, places)], whole, policy)
+
+    @CALM
     @given(PIECES, CUTS)
     def test_content(self, data: bytes, places: list[int]) -> None:
         """
@@ -121,7 +143,36 @@ class SmtpTests(SmtpCase, SynchronousTestCase):
             self.assertEqual(content, taken)
 
     @CALM
-    @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60), st.booleans())
+    @given(PIECES, st.lists(st.integers(0, 30), max_size=4), CUTS)
+    def test_chunks(self, data: bytes, borders: list[int], places: list[int]) -> None:
+        """
+        Content in chunks is taken as it is if its lines are clean, wherever it is cut into chunks, and these into reads.
+        """
+        chunks = cut(data, borders)
+        said = b"".join(
+            b"BDAT %d%s\r\n%s" % (len(chunk), b" LAST" * (number == len(chunks) - 1), chunk)
+            for number, chunk in enumerate(chunks)
+        )
+        driver = self.make()
+        driver.receive(OPENING.replace(b"DATA\r\n", b""))
+        for piece in cut(said, places):
+            driver.receive(piece)
+        taken = b"".join(event.data for event in driver.events if isinstance(event, Content))
+        rest = data.replace(b"\r\n", b"")
+        if b"\r" in rest or b"\n" in rest:
+            self.assertNotIn(ContentEnded(), driver.events)
+        else:
+            self.assertIn(ContentEnded(), driver.events)
+            self.assertEqual(data if not data or data.endswith(b"\r\n") else data + b"\r\n", taken)
+        self.assertEqual(b"250 2.0.0 Ok.\r\n", driver.receive(b"NOOP\r\n"))
+
+    @CALM
+    @given(
+        st.text(
+            st.characters(min_codepoint=32, max_codepoint=126) | st.sampled_from("üß用\u200d。\u2028\xa0"), max_size=60
+        ),
+        st.booleans(),
+    )
     def test_paths(self, text: str, is_bracketed: bool) -> None:
         """
         An argument of MAIL is an address that can be written and read again, nobody, or refused.

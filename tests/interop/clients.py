@@ -317,7 +317,9 @@ class ReadingTests(ClientsTestCase):
         Python's imaplib appends, fetches, stores, copies, searches and expunges.
         """
         client = self.imap()
-        self.assertEqual("OK", client.append("INBOX", r"(\Seen)", '"18-Nov-2026 11:06:40 +0000"', message("imaplib"))[0])
+        self.assertEqual(
+            "OK", client.append("INBOX", r"(\Seen)", '"18-Nov-2026 11:06:40 +0000"', message("imaplib"))[0]
+        )
         client.select()
         part = client.fetch("1", "(BODY[] RFC822.SIZE FLAGS)")[1][0]
         assert isinstance(part, tuple)

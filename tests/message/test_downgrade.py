@@ -117,6 +117,15 @@ class SevenBitTests(SynchronousTestCase):
         self.assertIn(b"\r\npr?amble\r\n--b\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Type", converted)
         self.assertTrue(converted.endswith(b"--b--\r\n?pilogue\r\n"))
 
+    def test_no_delimiter_is_made(self) -> None:
+        """
+        No line is broken so that what follows would end the part.
+        """
+        for length in range(60, 80):
+            text = b"x" * length + b"--b and \xe4\r\n"
+            message = HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + text + b"\r\n--b--\r\n"
+            self.assert_same(message)
+
     def test_undeclared_multipart(self) -> None:
         """
         A multipart that says nothing of its encoding goes on saying nothing.
@@ -129,9 +138,7 @@ class SevenBitTests(SynchronousTestCase):
         A forwarded message is converted inside.
         """
         for declared in (b"", b"Content-Transfer-Encoding: 8bit\r\n"):
-            message = (
-                HEAD + b"Content-Type: message/rfc822\r\n" + declared + b"\r\nSubject: in\r\n\r\n" + UMLAUTS
-            )
+            message = HEAD + b"Content-Type: message/rfc822\r\n" + declared + b"\r\nSubject: in\r\n\r\n" + UMLAUTS
             self.assert_same(message)
 
     def test_international_message(self) -> None:

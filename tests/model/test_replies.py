@@ -36,6 +36,16 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(b"550 a??250 b?\r\n", Reply(550, "a\r\n250 b\xe9").encode())
         self.assertEqual(486, len(Reply(550, "x" * 2000).encode()))
 
+    def test_utf8(self) -> None:
+        """
+        Only a reply that may holds UTF-8 (RFC 6531 section 3.7.4), cut between characters, without controls all the same.
+        """
+        self.assertEqual(b"250 2.1.5 <?@b.example>\r\n", Reply(250, "<ü@b.example>", "2.1.5").encode())
+        said = Reply(250, "<ü@b.example>", "2.1.5", ("a\r\n\x85\u2028b\ud800",), is_utf8=True)
+        self.assertEqual("250-2.1.5 <ü@b.example>\r\n250 2.1.5 a????b?\r\n".encode(), said.encode())
+        self.assertEqual(4 + 480 + 2, len(Reply(250, "ü" * 400, is_utf8=True).encode()))
+        self.assertEqual(4 + 479 + 2, len(Reply(250, "x" + "ü" * 400, is_utf8=True).encode()))
+
     def test_of_a_problem(self) -> None:
         """
         A failure says its public sentence under its codes.

@@ -31,7 +31,7 @@ class ConversationTests(ImapServerCase):
         self.add(ONE)
         _, transport = self.connect()
         self.assertEqual(
-            b"* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN] mail.example.org is ready.\r\n",
+            b"* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN] mail.example.org is ready.\r\n",
             transport.take(),
         )
         for octet in b"a LOGIN {4}\r\nfred {6+}\r\nsecret\r\nb EXAMINE INBOX\r\nc FETCH 1 BODY[TEXT]\r\nd LOGOUT\r\n":
@@ -596,7 +596,7 @@ class TlsTests(ImapServerCase):
         self.assertEqual(b"a OK Begin TLS now.\r\n", transport.take())
         client = TlsClient(transport)
         self.assertEqual(
-            b"* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN\r\nb OK That is what we speak.\r\n",
+            b"* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN\r\nb OK That is what we speak.\r\n",
             client.talk(b"b CAPABILITY\r\n"),
         )
         self.assertIn(b"c BAD", client.talk(b"c STARTTLS\r\n"))

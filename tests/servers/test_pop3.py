@@ -341,6 +341,37 @@ class LoginTests(ServerCase):
         second.deliver(LOGIN)
         self.assertIn(b"+OK Maildrop has", second.take())
 
+    def test_delay(self) -> None:
+        """
+        Where logins have to be so many seconds apart, an earlier one is refused, for that account only; one that failed is none
+        (RFC 2449 section 6.5).
+        """
+        other = self.post.house.add("other@example.org", b"secret")
+        self.post.factory.login_delay = 60
+        first = self.post.connect()
+        first.deliver(b"USER mrose\r\nPASS wrong\r\n")
+        first.deliver(b"CAPA\r\n" + LOGIN + b"QUIT\r\n")
+        said = first.take()
+        self.assertIn(b"\r\nLOGIN-DELAY 60\r\n", said)
+        self.assertIn(b"+OK Maildrop has", said)
+        self.post.house.clock.advance(59)
+        self.assertIn(b"-ERR [LOGIN-DELAY] There have to be 60 seconds", self.post_says(LOGIN))
+        self.assertTrue(self.is_free())
+        self.assertIn(b"+OK Maildrop has", self.post_says(LOGIN.replace(b"mrose", b"other@example.org") + b"QUIT\r\n"))
+        self.post.house.clock.advance(1)
+        self.assertIn(b"+OK Maildrop has", self.post_says(LOGIN))
+        self.post.house.clock.advance(60)
+        self.assertIn(b"+OK Maildrop has", self.post_says(LOGIN.replace(b"mrose", b"other@example.org")))
+        self.assertEqual([other.id], list(self.post.factory._entered))
+
+    def post_says(self, commands: bytes) -> bytes:
+        """
+        What a new connection hears.
+        """
+        transport = self.post.connect()
+        transport.deliver(commands)
+        return transport.take()
+
     def test_wrong(self) -> None:
         """
         Who is refused holds nothing.
@@ -403,7 +434,7 @@ class LoginTests(ServerCase):
         transport.deliver(b"CAPA\r\n" + LOGIN + b"AUTH PLAIN\r\n")
         said = transport.take()
         self.assertNotIn(b"SASL", said)
-        self.assertNotIn(b"USER\r\n", said)
+        self.assertNotIn(b"\r\nUSER\r\n", said)
         self.assertEqual(3, said.count(b"-ERR Passwords are taken under TLS only"))
 
     def test_crowded(self) -> None:
@@ -566,7 +597,7 @@ class TlsTests(ServerCase):
         client.talk()
         said = client.talk(b"CAPA\r\n" + LOGIN)
         self.assertNotIn(b"STLS", said)
-        self.assertIn(b"\r\nSASL PLAIN", said)
+        self.assertIn(b"\r\nSASL SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN\r\n", said)
         self.assertIn(b"+OK Maildrop has 1 message (120 octets).\r\n", said)
 
     def test_login_timeout_again(self) -> None:

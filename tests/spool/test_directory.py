@@ -5,19 +5,59 @@ L{twisted_mail_server.spool.directory} and L{twisted_mail_server.spool.journal}
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.contracts.spools import SpoolContract
 from tests.support.disks import folder_for, inline_disk, seeded
 from tests.support.drive import failure_of, now
 from tests.support.envelopes import MESSAGE, spooled
-from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
-from twisted_mail_server.model.queue import Fate, QueuedMessage
+from twisted_mail_server.interfaces import INews
+from twisted_mail_server.model.errors import DiskFull, NoSuchMessage, TemporaryFailure
+from twisted_mail_server.model.queue import Fate, QueueChange, QueuedMessage, QueueId
 from twisted_mail_server.spool.directory import Spool
 
 LARGE = b"0123456789abcdef" * 4096
+
+
+@implementer(INews)
+class News:
+    """
+    News between processes in one test.
+    """
+
+    def __init__(self) -> None:
+        self._told: list[tuple[str, Callable[[str], None]]] = []
+
+    def other(self) -> News:
+        """
+        The other process's end: what it publishes is heard here.
+        """
+        far = News()
+        far.publish = self.tell  # type: ignore[method-assign]
+        return far
+
+    def tell(self, topic: str, text: str) -> None:
+        """
+        News from another process.
+        """
+        for name, told in self._told:
+            if name == topic:
+                told(text)
+
+    def publish(self, topic: str, text: str) -> None:
+        """
+        Nobody else is there.
+        """
+
+    def subscribe(self, topic: str, told: Callable[[str], None]) -> None:
+        """
+        Hear of it.
+        """
+        self._told.append((topic, told))
 
 
 class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
@@ -25,7 +65,7 @@ class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
     The spool that is kept on disk.
     """
 
-    def make_spool(self) -> Spool:
+    def make_spool(self, news: INews | None = None) -> Spool:
         """
         In a folder of its own, with as many processes as are asked for.
         """
@@ -34,7 +74,7 @@ class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
             self.seed = 0
         self.seed += 1
         disk = inline_disk(self.root, seed=self.seed)
-        spool = Spool(disk, f"{self.root}/spool", seeded(self.seed), 0, Clock())
+        spool = Spool(disk, f"{self.root}/spool", seeded(self.seed), 0, Clock(), news)
         now(spool.open())
         self.addCleanup(lambda: now(spool.close()))
         return spool
@@ -155,6 +195,50 @@ class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
         now(self.spool.close())
         self.assertEqual(0, now(other.adopt()))
         self.assertEqual([message.id], [one.id for one in now(other.waiting())])
+
+    def test_change_from_outside(self) -> None:
+        """
+        Another process changes a message; its owner hears of it, and gives up the content of what was removed.
+        """
+        news = News()
+        self.spool = self.make_spool(news)
+        self.assertEqual(["0", "1"], sorted(os.listdir(f"{self.root}/spool")))
+        other = Spool(inline_disk(self.root, seed=99), f"{self.root}/spool", seeded(99), 0, Clock(), news.other())
+        heard: list[tuple[QueueId, Fate]] = []
+        self.spool.listen(lambda message: heard.append((message.id, message.states[0].fate)))
+        message = now(spooled(self.spool, LARGE))
+        self.assertEqual(Fate.HELD, now(other.change(message.id, QueueChange.HOLD)).states[0].fate)
+        self.assertEqual(Fate.REMOVED, now(other.change(message.id, QueueChange.REMOVE)).states[0].fate)
+        self.assertEqual([(message.id, Fate.HELD), (message.id, Fate.REMOVED)], heard)
+        self.assertEqual([], self.files("1"))
+        news.tell("queue", "nonsense")
+        news.tell("queue", "0" * 32)
+        failure_of(other.change(message.id, QueueChange.HOLD), NoSuchMessage)
+
+    def test_change_without_a_server(self) -> None:
+        """
+        With no process that owns it, a change waits in the journal for the next one.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        now(self.spool.close())
+        other = Spool(inline_disk(self.root, seed=99), f"{self.root}/spool", seeded(99), 0, Clock())
+        now(other.change(message.id, QueueChange.HOLD))
+        self.restart()
+        self.assertEqual(0, now(self.spool.recover()))
+        self.assertEqual([Fate.HELD], [one.states[0].fate for one in now(self.spool.waiting())])
+
+    def test_adopted_is_changed(self) -> None:
+        """
+        A message of an adopted journal is changed there, and the slot is let go when nothing is left in it.
+        """
+        other = self.make_spool()
+        message = now(spooled(self.spool, MESSAGE))
+        now(self.spool.close())
+        self.assertEqual(1, now(other.adopt()))
+        now(other.change(message.id, QueueChange.REMOVE))
+        now(other.settle([]))
+        again = self.make_spool()
+        self.assertEqual([], now(again.waiting()))
 
     def test_no_room(self) -> None:
         """

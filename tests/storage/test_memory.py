@@ -26,7 +26,7 @@ class MemoryStoreTests(StoreContract, SynchronousTestCase):
         With a disk to read the spool's files from.
         """
         self.disk = disk_for(self)
-        return memory_store(self.clock, self.disk)
+        return memory_store(self.clock, self.disk, quota=self.quota_of)
 
     def large_file(self, content: bytes) -> str:
         """

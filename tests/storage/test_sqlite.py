@@ -35,7 +35,7 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
         if self.made:
             now(self.store.close())
         self.made += 1
-        return sqlite_store(self.disk, self.clock, seed=self.made)
+        return sqlite_store(self.disk, self.clock, seed=self.made, quota=self.quota_of)
 
     def large_file(self, content: bytes) -> str:
         """

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from tests.support.drive import now
 from tests.support.transports import MemoryTransport, ThrowAwayCertificates
 from twisted_mail_server.interfaces import IAccountMail, IAuthenticator, ILogin, IMailStore, IMailUser
-from twisted_mail_server.model.accounts import Account, AccountId, PlainSecret
+from twisted_mail_server.model.accounts import Account, AccountId, PlainSecret, ScramStart, Secret
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.errors import AuthenticationFailed
 from twisted_mail_server.protocols.imap.registry import IMAP
@@ -93,12 +93,19 @@ class Passwords:
         """
         return ("PLAIN", "LOGIN") if is_private else ()
 
-    async def login(self, secret: PlainSecret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> Login:
+    async def keys(self, name: str, hash_name: str, *, peer: str) -> ScramStart:
+        """
+        None fit.
+        """
+        raise AssertionError("SCRAM was not offered.")
+
+    async def login(self, secret: Secret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> Login:
         """
         Check a password.
 
         @raise AuthenticationFailed: it is wrong.
         """
+        assert isinstance(secret, PlainSecret)
         if self._passwords.get(secret.authcid) != secret.password:
             raise AuthenticationFailed("Wrong name or password.")
         account_id = account_id_of(secret.authcid)
@@ -144,6 +151,7 @@ class Line:
     revoked: list[str] = field(factory=list)
     entered_as: list[Account] = field(factory=list)
     tls_started: int = 0
+    channel_bindings: dict[str, bytes] = field(factory=dict)
     breaths: int = 0
     _task: Coroutine[Any, Any, None] | None = None
     _is_rung: bool = False

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from tests.support.disks import seeded
 from tests.support.drive import now
 from twisted_mail_server.delivery.dispatch import Dispatcher
+from twisted_mail_server.delivery.hooks import Hooks
 from twisted_mail_server.delivery.intake import Intake, RelayTerms
 from twisted_mail_server.delivery.outcomes import Outcomes, Schedule
 from twisted_mail_server.delivery.rewriting import SenderRewriting
@@ -155,6 +156,9 @@ class MailHouse:
     store: WatchedStore = field()
     relay: MadeUpRelay = field(factory=MadeUpRelay)
     relay_terms: RelayTerms = field(factory=RelayTerms)
+    #: Names and hooks.
+    plugged: Sequence[tuple[str, object]] = ()
+    hooks: Hooks = field(init=False)
     rewriting: SenderRewriting = field(init=False)
     router: Router = field(init=False)
     intake: Intake = field(init=False)
@@ -173,6 +177,7 @@ class MailHouse:
         return WatchedStore(MemoryStore(self.clock, seeded(3)))
 
     def __attrs_post_init__(self) -> None:
+        self.hooks = Hooks.of(self.clock, self.plugged)
         self.rewriting = SenderRewriting(b"secret", self.clock)
         self.router = Router(self.directory, self.rewriting.recover)
         self.intake = self.make_intake()
@@ -183,7 +188,11 @@ class MailHouse:
         """
         A way in, with terms of a test's own.
         """
-        terms: dict[str, Any] = {"relay": evolve(self.relay_terms, rewrite=self.rewriting.forward), **changes}
+        terms: dict[str, Any] = {
+            "relay": evolve(self.relay_terms, rewrite=self.rewriting.forward),
+            "hooks": self.hooks,
+            **changes,
+        }
         store = as_store(self.store)
         return Intake(self.spool, self.router, store, self.clock, seeded(4), "mail.example.org", **terms)
 
@@ -191,9 +200,10 @@ class MailHouse:
         """
         Another process that delivers.
         """
-        reporting = Reporting(self.spool, self.clock, seeded(5), "mail.example.org")
+        reporting = Reporting(self.spool, self.clock, seeded(5), "mail.example.org", self.hooks)
         outcomes = Outcomes(self.spool, reporting, self.clock, lambda count: b"\x80" + bytes(count - 1), SCHEDULE)
-        return Dispatcher(self.spool, self.router, outcomes, self.clock, as_store(self.store), self.relay)
+        store, redirected = as_store(self.store), self.intake.redirected
+        return Dispatcher(self.spool, self.router, outcomes, self.clock, store, self.relay, self.hooks, redirected)
 
     def add(self, address: str) -> Account:
         """
@@ -208,11 +218,11 @@ class MailHouse:
         local, _, domain = address.rpartition("@")
         now(self.directory.set_alias(Alias(Address(local, domain), tuple(map(Address.parse, targets)))))
 
-    def inbox(self, account: Account) -> list[bytes]:
+    def inbox(self, account: Account, mailbox: str = "INBOX") -> list[bytes]:
         """
-        The messages in an account's INBOX.
+        The messages in an account's INBOX, or another mailbox.
         """
-        view = now(now(self.store.open(account.id)).select("INBOX", claim_recent=False))
+        view = now(now(self.store.open(account.id)).select(mailbox, claim_recent=False))
         contents = []
         for uid in view.snapshot.uids:
             content = now(view.open_content(uid))

@@ -17,10 +17,12 @@ from tests.support.drive import now
 from tests.support.stores import append
 from tests.support.transports import MemoryTransport, ThrowAwayCertificates
 from twisted_mail_server.interfaces import IAccountMail, IMailStore
+from twisted_mail_server.model.accounts import ScramProof, ScramStart
 from twisted_mail_server.model.errors import AuthenticationFailed, MailError
 from twisted_mail_server.protocols.pop3.conversation import Surroundings
 from twisted_mail_server.protocols.pop3.events import (
     Event,
+    KeysAsked,
     LoginAsked,
     MessageAsked,
     OutputFilled,
@@ -29,6 +31,7 @@ from twisted_mail_server.protocols.pop3.events import (
 )
 from twisted_mail_server.protocols.pop3.maildrop import Maildrop
 from twisted_mail_server.protocols.pop3.server import ServerSide
+from twisted_mail_server.protocols.sasl.scram import scram_keys
 from twisted_mail_server.servers.base import Terms, TlsUse
 from twisted_mail_server.servers.pop3 import Pop3Factory
 
@@ -54,6 +57,8 @@ class Peer:
     piece: int = 1 << 30
     #: What logging in, a message, or the removal comes to, if not to success.
     problem: MailError | None = None
+    #: Channel bindings of the connection.
+    bindings: dict[str, bytes] = field(factory=dict)
     events: list[Event] = field(factory=list)
     engine: ServerSide = field(init=False)
 
@@ -65,7 +70,7 @@ class Peer:
         """
         Another one, that has heard nothing yet.
         """
-        return Peer(self.surroundings, self.messages, self.piece, self.problem)
+        return Peer(self.surroundings, self.messages, self.piece, self.problem, self.bindings)
 
     def talk(self, *chunks: bytes) -> bytes:
         """
@@ -89,12 +94,22 @@ class Peer:
         match event:
             case LoginAsked(secret):
                 problem = self.problem
-                if (secret.authcid, secret.password) != ("mrose", b"secret"):
+                if isinstance(secret, ScramProof):
+                    is_right = secret.is_right
+                else:
+                    is_right = (secret.authcid, secret.password) == ("mrose", b"secret")
+                if not is_right:
                     problem = AuthenticationFailed("Wrong name or password.")
                 if problem is not None:
                     engine.refuse_login(problem)
                 else:
                     engine.enter(Maildrop(10, range(1, len(self.messages) + 1), list(map(len, self.messages))))
+            case KeysAsked() if self.problem is None:
+                keys = scram_keys(event.hash_name, b"secret", b"salt", 4096)
+                engine.keys_found(ScramStart(keys, b"nonce"), self.bindings)
+            case KeysAsked():
+                assert self.problem is not None
+                engine.refuse_login(self.problem)
             case MessageAsked(uid) if self.problem is None:
                 message = self.messages[uid - 1]
                 engine.begin_message(len(message))

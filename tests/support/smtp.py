@@ -17,7 +17,7 @@ from zope.interface import implementer, provider
 
 from tests.support.transports import MemoryTransport, ThrowAwayCertificates
 from twisted_mail_server.interfaces import IAuthenticator, IIntake, ILogin, IMailTransaction, ISubmitter
-from twisted_mail_server.model.accounts import Account, AccountId, PlainSecret
+from twisted_mail_server.model.accounts import Account, AccountId, PlainSecret, ScramKeys, ScramStart, Secret
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.envelopes import MailOptions, Origin, RecipientOptions, Service
 from twisted_mail_server.model.errors import AuthenticationFailed, MailError
@@ -375,7 +375,13 @@ class MadeUpAuthenticator:
         """
         return ("LOGIN", "PLAIN", "SPHINX") if is_private else ()
 
-    async def login(self, secret: PlainSecret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> ILogin:
+    async def keys(self, name: str, hash_name: str, *, peer: str) -> ScramStart:
+        """
+        Nobody's.
+        """
+        return ScramStart(ScramKeys(b"salt", 4096, bytes(32), bytes(32)), b"nonce")
+
+    async def login(self, secret: Secret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> ILogin:
         """
         Check.
         """
@@ -384,7 +390,7 @@ class MadeUpAuthenticator:
             await self.waiting
         if self.problem is not None:
             raise self.problem
-        if secret.password != PASSWORD:
+        if not isinstance(secret, PlainSecret) or secret.password != PASSWORD:
             raise AuthenticationFailed("Wrong name or password.")
         login = MadeUpLogin(revoked)
         self.logins.append(login)

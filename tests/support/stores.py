@@ -24,11 +24,11 @@ BOB = AccountId("b" * 32)
 MESSAGE = b"From: a@example.org\r\nSubject: Hello\r\n\r\nGood morning.\r\n"
 
 
-def memory_store(clock: Clock | None = None, disk: IDisk | None = None) -> MemoryStore:
+def memory_store(clock: Clock | None = None, disk: IDisk | None = None, **settings: Any) -> MemoryStore:
     """
     An empty store in memory.
     """
-    return MemoryStore(clock or Clock(), seeded(), disk=disk)
+    return MemoryStore(clock or Clock(), seeded(), disk=disk, **settings)
 
 
 def sqlite_store(

@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from twisted_mail_server.interfaces import IDirectory, IMailStore, IPasswords, ISpool
-from twisted_mail_server.model.accounts import Account, AccountId
-from twisted_mail_server.model.addresses import Address
+from twisted_mail_server.model.accounts import NO_PASSWORD, Account, AccountId, Alias, StoredCredentials
+from twisted_mail_server.model.addresses import Address, parse_domain
 from twisted_mail_server.model.errors import InUse, MailError, NoSuchAccount, Refused, SyntaxProblem
-from twisted_mail_server.model.queue import QueuedMessage, QueueId
+from twisted_mail_server.model.queue import QueueChange, QueuedMessage, QueueId
 
 #: Octets of chance in a password that is made here: 24 characters of it.
 _PASSWORD = 18
@@ -47,6 +47,8 @@ class Operations:
     spool: ISpool
     passwords: IPasswords
     random: Callable[[int], bytes]
+    #: Seconds since 1970.
+    now: Callable[[], float]
     #: Further checks by name, such as of the databases.
     checks: Sequence[tuple[str, Check]] = ()
 
@@ -57,12 +59,6 @@ class Operations:
         Everyone, sorted by address.
         """
         return await self.directory.accounts()
-
-    async def domains(self) -> list[str]:
-        """
-        The local domains, sorted.
-        """
-        return await self.directory.domains()
 
     async def add_account(self, address: str, password: bytes) -> Account:
         """
@@ -75,6 +71,31 @@ class Operations:
         parsed = parse_account_address(address)
         account = await self.directory.add_account(parsed, await self.passwords.store(password))
         await self.store.create(account.id)
+        return account
+
+    async def import_account(self, address: str, password_hash: str | None) -> Account:
+        """
+        Make an account with a hash that was made elsewhere, or without any password: then only a checker that the settings name
+        can let it in.
+
+        @raise SyntaxProblem: that is no address with a domain.
+        @raise AccountExists: the address is taken.
+        @raise Refused: the hash cannot be checked here.
+        """
+        parsed = parse_account_address(address)
+        account = await self.directory.add_account(parsed, await self._kept(password_hash))
+        await self.store.create(account.id)
+        return account
+
+    async def import_password(self, address: str, password_hash: str | None) -> Account:
+        """
+        Give an account a hash that was made elsewhere, or take its password away; its sessions end.
+
+        @raise NoSuchAccount: there is none.
+        @raise Refused: the hash cannot be checked here.
+        """
+        account = await self.find_account(address)
+        await self.directory.set_credentials(account.id, await self._kept(password_hash))
         return account
 
     async def set_password(self, address: str, password: bytes) -> Account:
@@ -127,11 +148,107 @@ class Operations:
             raise NoSuchAccount(f"There is no account {name}.")
         return found[0]
 
+    async def set_disabled(self, address: str, is_disabled: bool) -> Account:
+        """
+        Shut an account, whose sessions end, or open it again.
+
+        @raise NoSuchAccount: there is none.
+        """
+        account = await self.find_account(address)
+        await self.directory.set_disabled(account.id, is_disabled)
+        return evolve(account, is_disabled=is_disabled)
+
+    async def set_quota(self, address: str, octets: int | None) -> Account:
+        """
+        Bound the mail of an account, or take the bound off.  What it has already stays.
+
+        @raise NoSuchAccount: there is none.
+        """
+        account = await self.find_account(address)
+        await self.directory.set_quota(account.id, octets)
+        return evolve(account, quota=octets)
+
+    async def usage(self, address: str) -> tuple[Account, int, int]:
+        """
+        An account, and the octets and messages it has.
+
+        @raise NoSuchAccount: there is none.
+        """
+        account = await self.find_account(address)
+        octets, messages = await (await self.store.open(account.id)).usage()
+        return account, octets, messages
+
     def make_password(self) -> bytes:
         """
         A new random password of URL-safe characters.
         """
         return base64.urlsafe_b64encode(self.random(_PASSWORD))
+
+    # --- Domains and aliases --------------------------------------------------------------------------------------------
+
+    async def domains(self) -> list[str]:
+        """
+        The local domains, sorted.
+        """
+        return await self.directory.domains()
+
+    async def add_domain(self, domain: str) -> str:
+        """
+        Make a domain local; fine if it is.
+
+        @raise SyntaxProblem: that is no domain.
+        """
+        parsed = _parse_named_domain(domain)
+        await self.directory.add_domain(parsed)
+        return parsed
+
+    async def remove_domain(self, domain: str) -> str:
+        """
+        Make it local no more.
+
+        @raise Refused: it is not local; or the settings declare it, or an account or alias is in it.
+        """
+        parsed = _parse_named_domain(domain)
+        if not await self.directory.is_local(parsed):
+            raise Refused(f"{parsed} is not a local domain.")
+        await self.directory.remove_domain(parsed)
+        return parsed
+
+    async def aliases(self) -> list[Alias]:
+        """
+        All of them, sorted by address.
+        """
+        return await self.directory.aliases()
+
+    async def add_alias(self, address: str, targets: Sequence[str]) -> Alias:
+        """
+        Make an alias, or lead one that is there to further targets.
+
+        @raise SyntaxProblem: one of them is no address.
+        @raise AccountExists: an account has that address.
+        """
+        parsed, further = parse_alias_address(address), [_parse_target(target) for target in targets]
+        known = await self._find_alias(parsed)
+        return await self._set_alias(parsed, [*(() if known is None else known.targets), *further])
+
+    async def remove_alias(self, address: str, targets: Sequence[str] = ()) -> Alias | None:
+        """
+        Forget an alias, or lead it no more to some of its targets; what is left of it.
+
+        @raise NoSuchAccount: there is no such alias, or it does not lead there.
+        """
+        parsed, unwanted = parse_alias_address(address), {_parse_target(target).key: target for target in targets}
+        known = await self._find_alias(parsed)
+        if known is None:
+            raise NoSuchAccount(f"There is no alias {address}.")
+        for key, target in unwanted.items():
+            if key not in {each.key for each in known.targets}:
+                raise NoSuchAccount(f"The alias {address} does not lead to {target}.")
+        left = [target for target in known.targets if target.key not in unwanted] if unwanted else []
+        if left:
+            return await self._set_alias(parsed, left)
+        await self.directory.remove_alias(parsed)
+        return None
 
     # --- The queue ------------------------------------------------------------------------------------------------------
 
@@ -152,6 +269,15 @@ class Operations:
         if found is None:
             raise Refused(f"There is no message {queue_id}.")
         return found
+
+    async def change_queued(self, queue_id: str, change: QueueChange) -> QueuedMessage:
+        """
+        Hold a message that waits, release it, try it now, or take it out.
+
+        @raise SyntaxProblem: that is no queue id.
+        @raise NoSuchMessage: there is no such message that waits.
+        """
+        return await self.spool.change(QueueId.parse(queue_id.strip().lower()), change)
 
     # --- Checks ---------------------------------------------------------------------------------------------------------
 
@@ -203,6 +329,20 @@ class Operations:
         await self.spool.waiting()
         return []
 
+    async def _kept(self, password_hash: str | None) -> StoredCredentials:
+        if password_hash is None:
+            return StoredCredentials(NO_PASSWORD)
+        return await self.passwords.adopt(password_hash)
+
+    async def _find_alias(self, address: Address) -> Alias | None:
+        return next((alias for alias in await self.directory.aliases() if alias.address.key == address.key), None)
+
+    async def _set_alias(self, address: Address, targets: Sequence[Address]) -> Alias:
+        unique = {target.key: target for target in targets}
+        alias = Alias(address, tuple(unique[key] for key in sorted(unique)))
+        await self.directory.set_alias(alias)
+        return alias
+
     async def _orphan(self, name: str) -> AccountId | None:
         account_id = _account_id(name)
         if account_id is None or await self.directory.account(account_id) is not None:
@@ -230,6 +370,37 @@ def parse_account_address(text: str) -> Address:
     if address.domain.startswith("["):
         raise SyntaxProblem(f"{text} is not an address for an account: its domain must have a name.")
     return address
+
+
+def parse_alias_address(text: str) -> Address:
+    """
+    An address that an alias may have: as for an account, or C{@domain} for all that is nobody's there.
+
+    @raise SyntaxProblem: it is none.
+    """
+    if text.startswith("@"):
+        return Address("", _parse_named_domain(text[1:]))
+    return parse_account_address(text)
+
+
+def _parse_target(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except SyntaxProblem as problem:
+        raise SyntaxProblem(f"{text} is not an address: {problem.public}") from None
+
+
+def _parse_named_domain(text: str) -> str:
+    """
+    A domain that has a name.
+    """
+    try:
+        domain = parse_domain(text)
+    except SyntaxProblem as problem:
+        raise SyntaxProblem(f"{text} is not a domain: {problem.public}") from None
+    if domain.startswith("["):
+        raise SyntaxProblem(f"{text} is not a domain: it has no name.")
+    return domain
 
 
 def _account_id(text: str) -> AccountId | None:

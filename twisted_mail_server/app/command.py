@@ -161,6 +161,7 @@ async def _with_resources(resources: Resources, work: Callable[[Operations], Awa
                 resources.spool,
                 resources.passwords,
                 resources.random,
+                resources.reactor.seconds,
                 [
                     ("directory database", resources.directory.check),
                     ("certificate", lambda: check_certificate(resources)),

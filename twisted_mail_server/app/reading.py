@@ -19,8 +19,9 @@ from attrs import NOTHING, define, evolve, field
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import BadSetting, SyntaxProblem
 
-from .kinds import FilePath, Kind, ListOf, Password, Secret, Wrong, described, domain, quoted
+from .kinds import FilePath, Flag, Kind, ListOf, Password, Secret, Wrong, described, domain, quoted
 from .places import Path, find_places
+from .plugins import ChosenPlugin, Installed, installed_plugins
 from .settings import Section, Setting, Settings, contradictions, described_fields
 
 #: Names the settings file.
@@ -32,7 +33,9 @@ _BARE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _TOML_PLACE = re.compile(r" \(at (?:line ([0-9]{1,9}), column [0-9]{1,9}|end of document)\)\Z")
 
 
-def read_settings(path: str | None, environ: Mapping[str, str], cwd: str) -> Settings:
+def read_settings(
+    path: str | None, environ: Mapping[str, str], cwd: str, installed: Installed = installed_plugins
+) -> Settings:
     """
     The settings in C{path}; else in the file that C{MAIL_CONFIG} names; else in C{mail.toml} if there is one; else the built-in
     default.  Paths in them are relative to the file, and absolute in the result.
@@ -45,11 +48,18 @@ def read_settings(path: str | None, environ: Mapping[str, str], cwd: str) -> Set
             return parse_settings("", base=cwd)
         name = DEFAULT_FILE
     full = os.path.abspath(os.path.join(cwd, name))
-    return parse_settings(_text_of(full, name), base=os.path.dirname(full), name=name, source=full)
+    text = _text_of(full, name)
+    return parse_settings(text, base=os.path.dirname(full), name=name, source=full, installed=installed)
 
 
 def parse_settings(
-    text: str, *, base: str, name: str = DEFAULT_FILE, source: str | None = None, machine: str | None = None
+    text: str,
+    *,
+    base: str,
+    name: str = DEFAULT_FILE,
+    source: str | None = None,
+    machine: str | None = None,
+    installed: Installed = installed_plugins,
 ) -> Settings:
     """
     Settings out of the text of a file.
@@ -57,6 +67,7 @@ def parse_settings(
     @param base: the folder to which its paths are relative.
     @param name: the file's name in complaints.
     @param machine: the machine's name; asked of the system without it.
+    @param installed: which plugins there are; asked only where the file names one.
     @raise BadSetting: something is wrong; a line for each complaint.
     """
     try:
@@ -69,7 +80,7 @@ def parse_settings(
     except ValueError as problem:
         # The one thing that is TOML and not Python.
         raise BadSetting(f"{name}: A number in it has too many digits.") from problem
-    reading = _Reading(name, base, places)
+    reading = _Reading(name, base, places, installed)
     settings = reading.table(found, Settings, ())
     if not reading.problems:
         settings["is_hostname_set"] = "hostname" in settings
@@ -91,6 +102,7 @@ class _Reading:
     name: str
     base: str
     places: Mapping[Path, int]
+    installed: Installed
     problems: list[tuple[int, str]] = field(factory=list)
 
     def problem(self, path: Path, sentence: str) -> None:
@@ -106,12 +118,14 @@ class _Reading:
             shown.append(f"{self.name}: {len(self.problems) - len(shown)} more mistakes are not shown.")
         return "\n".join(shown)
 
-    def table(self, found: Mapping[str, Any], settings: type, path: Path) -> dict[str, Any]:
+    def table(
+        self, found: Mapping[str, Any], settings: type, path: Path, others: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
         """
-        The arguments for the class C{settings}; what is wrong is noted.
+        The arguments for the class C{settings}; what is wrong is noted.  C{others} are names that were read before.
         """
         values: dict[str, Any] = {}
-        names = []
+        names = list(others)
         for attribute, name, known in described_fields(settings):
             names.append(name)
             place = (*path, name)
@@ -142,9 +156,40 @@ class _Reading:
         if inner is None:
             return {}
         if not isinstance(inner, dict):
-            self.problem(path, f"{known.name} is {described(inner)}. It must be a table: [{known.name}].")
+            shown = f"{known.name}.NAME" if known.is_named else known.name
+            self.problem(path, f"{known.name} is {described(inner)}. It must be a table: [{shown}].")
             return {}
+        if known.is_named:
+            return {attribute: self._plugins(inner, path)}
         return {attribute: self._made(inner, known, path)}
+
+    def _plugins(self, found: Mapping[str, Any], path: Path) -> tuple[ChosenPlugin, ...]:
+        """
+        The plugins that are turned on.
+        """
+        try:
+            installed = self.installed()
+        except BadSetting as problem:
+            self.problem(path, problem.public)
+            return ()
+        chosen: list[ChosenPlugin] = []
+        for name, inner in found.items():
+            place = (*path, name)
+            plugin = installed.get(name)
+            if not isinstance(inner, dict):
+                self.problem(place, f"{_dotted(place)} is {described(inner)}. It must be a table: [{_dotted(place)}].")
+                continue
+            if plugin is None:
+                close = difflib.get_close_matches(name[:100], list(installed), n=1)
+                advice = f" Did you mean {_dotted((*path, close[0]))}?" if close else ""
+                self.problem(place, f"{_dotted(place)} is not installed.{advice}")
+                continue
+            before = len(self.problems)
+            is_enabled = "enabled" in inner and self._value(Flag(), inner["enabled"], (*place, "enabled"))
+            values = self.table(inner, plugin.settings, place, ("enabled",))
+            if len(self.problems) == before and is_enabled:
+                chosen.append(ChosenPlugin(plugin, plugin.settings(**values)))
+        return tuple(chosen)
 
     def _made(self, found: Mapping[str, Any], known: Section, path: Path) -> Any:
         before = len(self.problems)

@@ -1,5 +1,5 @@
 """
-Writes the manual's page of settings: C{python -m twisted_mail_server.app.reference settings}.
+Writes pages of the manual: C{python -m twisted_mail_server.app.reference settings}, or C{protocols}.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from attrs import NOTHING, Attribute
 
 from .kinds import ListOf
 from .settings import Section, Setting, Settings, described_fields
+from .standards import protocols_page
 
 _HEAD = """# Settings
 
@@ -37,7 +38,7 @@ def settings_page() -> str:
 def _sections() -> Iterator[str]:
     for attribute, name, known in described_fields(Settings):
         if isinstance(known, Section):
-            header = f"[[{name}]]" if known.is_repeated else f"[{name}]"
+            header = f"[[{name}]]" if known.is_repeated else f"[{name}.NAME]" if known.is_named else f"[{name}]"
             yield from (f"## `{header}`", "", known.sentence, "", *_table(known.settings))
             if known.is_repeated:
                 yield from ("Without any:", "", "```toml", *_entries(name, known, attribute.default), "```", "")
@@ -70,7 +71,8 @@ def _entries(name: str, known: Section, values: Any) -> Iterator[str]:
     for value in values:
         yield f"[[{name}]]"
         for attribute, key, setting in described_fields(known.settings):
-            if isinstance(setting, Setting):
+            # An empty list is left out: so much is known of it above.
+            if isinstance(setting, Setting) and getattr(value, attribute.name) != ():
                 yield f"{key} = {setting.kind.write(getattr(value, attribute.name))}"
 
 
@@ -78,9 +80,10 @@ def main(arguments: list[str]) -> None:
     """
     Print the page that is asked for.
     """
-    if arguments != ["settings"]:
-        raise SystemExit("Say which page: settings.")
-    sys.stdout.write(settings_page())
+    pages = {"settings": settings_page, "protocols": protocols_page}
+    if len(arguments) != 1 or arguments[0] not in pages:
+        raise SystemExit(f"Say which page: {' or '.join(pages)}.")
+    sys.stdout.write(pages[arguments[0]]())
 
 
 if __name__ == "__main__":

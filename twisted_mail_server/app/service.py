@@ -35,6 +35,7 @@ from twisted_mail_server.servers.listening import CannotStart, ListenerService
 from twisted_mail_server.telemetry.logs import adopt, line_format
 from twisted_mail_server.tls.contexts import ServerContexts
 
+from .passwords import smarthost_login, warnings
 from .reading import read_settings
 from .settings import Settings
 from .wire import FIRST_ACCOUNT, Server, named_certificates, start_server
@@ -80,14 +81,17 @@ def makeService(options: Options) -> MailService:
     try:
         settings = read_settings(options["config"], os.environ, os.getcwd())
         certificates = named_certificates(settings, reactor)
+        login = smarthost_login(settings, os.environ)
     except BadSetting as problem:
         raise SystemExit(problem.public) from problem
     tell(f"mailserver: data in {settings.data_dir}; {_log_place(options)}.")
+    for sentence in warnings(settings):
+        tell(f"mailserver: warning: {sentence}")
     if not settings.domains:
         tell(
             f"mailserver: a new server's first account is written to {os.path.join(settings.data_dir, FIRST_ACCOUNT)}."
         )
-    return MailService(settings, certificates, reactor)
+    return MailService(settings, certificates, reactor, login)
 
 
 class MailService(MultiService):
@@ -95,10 +99,17 @@ class MailService(MultiService):
     The whole server.
     """
 
-    def __init__(self, settings: Settings, certificates: ServerContexts | None, reactor: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        certificates: ServerContexts | None,
+        reactor: Any,
+        smarthost_login: tuple[str, bytes] | None = None,
+    ) -> None:
         super().__init__()
         self._settings = settings
         self._certificates = certificates
+        self._smarthost_login = smarthost_login
         self._reactor = reactor
         self._server: Server | None = None
         self.listeners = [ListenerService(one.protocol, one.endpoint, reactor) for one in settings.listeners]
@@ -128,7 +139,8 @@ class MailService(MultiService):
         """
         sys.setswitchinterval(SWITCH_INTERVAL)
         server = self._server = _or_cannot_start(
-            self._reactor, start_server(self._settings, self._reactor, self._certificates)
+            self._reactor,
+            start_server(self._settings, self._reactor, self._certificates, self._smarthost_login),
         )
         try:
             for listener, settings in zip(self.listeners, self._settings.listeners, strict=True):

@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import Attribute, field, fields, frozen
 
+from twisted_mail_server.auth.checkers.foreign import check_description
 from twisted_mail_server.directory.names import SUBADDRESS_SEPARATOR, check_separator
 from twisted_mail_server.dns.resolv import NameServer
 from twisted_mail_server.model import limits
@@ -42,6 +43,7 @@ from .kinds import (
     network,
     optional,
 )
+from .plugins import ChosenPlugin
 
 _KEY = "twisted_mail_server.app.settings"
 _HOUR = 3600
@@ -73,16 +75,24 @@ class Section:
     @ivar name: as it stands in the file.
     @ivar settings: the class whose fields are its settings.
     @ivar is_repeated: whether it is written in double brackets, any number of times.
+    @ivar is_named: whether it holds tables of names that are not ours: of plugins.
     """
 
     name: str
     settings: type
     sentence: str
     is_repeated: bool = False
+    is_named: bool = False
 
 
-def _setting(kind: Kind, sentence: str, *, rfc: str = "", default_word: str = "", **kwargs: Any) -> Any:
+def setting(kind: Kind, sentence: str, *, rfc: str = "", default_word: str = "", **kwargs: Any) -> Any:
+    """
+    A field of a settings class, a plugin's too.
+    """
     return field(metadata={_KEY: Setting(kind, sentence, rfc, default_word)}, **kwargs)
+
+
+_setting = setting
 
 
 def _section(name: str, settings: type, sentence: str) -> Any:
@@ -100,10 +110,10 @@ class Listener:
     """
 
     protocol: str = _setting(
-        Choice(("smtp", "submission", "imap", "pop3")),
+        Choice(("smtp", "submission", "lmtp", "imap", "pop3")),
         "What is spoken there: `smtp` takes mail for local domains from anybody, `submission` takes mail from users who log in,"
-        " `imap` and `pop3` give users their mail.",
-        rfc="RFC 5321, 6409, 3501, 1939",
+        " `lmtp` takes mail for local domains from another server of the house, `imap` and `pop3` give users their mail.",
+        rfc="RFC 5321, 6409, 2033, 3501, 1939",
     )
     endpoint: str = _setting(
         Text('a Twisted server endpoint such as "tcp:2525:interface=127.0.0.1"', check_endpoint),
@@ -115,6 +125,12 @@ class Listener:
         "`starttls`: a connection begins in the clear and may change to TLS; `implicit`: TLS from the first octet; `off`: none.",
         rfc="RFC 3207, 8314",
         default="starttls",
+    )
+    proxy_networks: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        ListOf(Text('a network such as "192.0.2.0/24" or "2001:db8::/32"', network)),
+        "Proxies, such as HAProxy, from which each connection must begin with a header of the PROXY protocol, version 1 or 2: it tells"
+        " who the client is. Nobody else is believed such a header.",
+        default=(),
     )
 
 
@@ -166,6 +182,17 @@ class AuthSettings:
         default=None,
         default_word="the first of `domains`",
     )
+    checkers: tuple[str, ...] = _setting(
+        ListOf(
+            Text(
+                'the type of a checker, and its arguments after a colon, such as "file:/etc/mail/passwords"',
+                check_description,
+            )
+        ),
+        "Who else knows passwords, asked in this order about accounts that were made without one (`mailctl account add --no-password`):"
+        " any checker plugin of Twisted (`twistd --help-auth`). One that is down makes a login fail for the moment.",
+        default=(),
+    )
 
 
 @frozen
@@ -182,7 +209,7 @@ class SubmissionSettings:
     )
     recipients_per_hour: int = _setting(
         Whole(0, 1_000_000),
-        "So many recipients an hour may one user have; more are put off (450). A stolen password then sends little. 0: any number.",
+        "So many recipients an hour may one user have; more are put off. A stolen password then sends little. 0: any number.",
         default=500,
     )
 
@@ -357,6 +384,15 @@ class LogSettings:
 
 
 @frozen
+class PluginSettings:
+    """
+    What every plugin can be told.
+    """
+
+    enabled: bool = _setting(Flag(), "Whether it does anything.", default=False)
+
+
+@frozen
 class Settings:
     """
     All of them.
@@ -421,6 +457,17 @@ class Settings:
     store: StoreSettings = _section("store", StoreSettings, "Where mail lives.")
     spool: SpoolSettings = _section("spool", SpoolSettings, "Mail on its way.")
     log: LogSettings = _section("log", LogSettings, "What the log looks like; where it goes is twistd's `--logfile`.")
+    plugins: tuple[ChosenPlugin, ...] = field(
+        default=(),
+        metadata={
+            _KEY: Section(
+                "plugin",
+                PluginSettings,
+                "One table for each installed plugin that is to be used, with that plugin's own settings besides.",
+                is_named=True,
+            )
+        },
+    )
     source: str | None = None
     is_hostname_set: bool = False
 

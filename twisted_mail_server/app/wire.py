@@ -7,7 +7,7 @@ Read this first: settings to resources, to factories, to a server.
                                      disk, news, directory, store, spool, passwords
                                         │
                 start_server ──────► Server                        the server alone
-                                     certificates, authenticator, intake, delivery, maintenance
+                                     certificates, authenticator, intake, delivery, relay, maintenance
                                         │
                 Server.factory(listener) ──► what answers at one endpoint
 
@@ -29,17 +29,25 @@ from twisted.python.threadpool import ThreadPool
 
 from twisted_mail_server.admin.operations import Operations
 from twisted_mail_server.admin.peers import Peers
-from twisted_mail_server.auth.authenticator import Authenticator
 from twisted_mail_server.auth.hashing import Argon2Passwords
 from twisted_mail_server.auth.portals import build_authenticator
+from twisted_mail_server.delivery.dispatch import Dispatcher
+from twisted_mail_server.delivery.hooks import Hooks
 from twisted_mail_server.delivery.intake import Intake
-from twisted_mail_server.delivery.local import LocalDelivery
+from twisted_mail_server.delivery.logins import CheckedAuthenticator
+from twisted_mail_server.delivery.mailboxevents import MailboxEvents
 from twisted_mail_server.delivery.maintenance import Maintenance
+from twisted_mail_server.delivery.outcomes import Outcomes
+from twisted_mail_server.delivery.reporting import Reporting
+from twisted_mail_server.delivery.routing import Router
 from twisted_mail_server.directory.names import LocalNames
 from twisted_mail_server.directory.sqlite import SqliteDirectory
 from twisted_mail_server.disk.real import RealDisk
+from twisted_mail_server.interfaces import IAuthenticator
+from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.envelopes import Service
 from twisted_mail_server.model.errors import BadSetting
+from twisted_mail_server.relay.manager import RelayManager
 from twisted_mail_server.servers.base import Terms, TlsUse
 from twisted_mail_server.servers.imap import ImapFactory
 from twisted_mail_server.servers.pop3 import Pop3Factory
@@ -49,6 +57,8 @@ from twisted_mail_server.storage.sqlite import SqliteStore
 from twisted_mail_server.tls.certificates import read_pair, self_signed_pair
 from twisted_mail_server.tls.contexts import ServerContexts
 
+from .outward import build_relay, build_resolver, relay_terms, schedule, sender_rewriting
+from .plugins import Services, make_hooks
 from .settings import Listener, Settings
 
 _log = Logger()
@@ -87,6 +97,12 @@ class Resources:
     passwords: Argon2Passwords
     random: Callable[[int], bytes]
     _closing: Closing
+
+    def on_close(self, step: Callable[[], Awaitable[None] | None]) -> None:
+        """
+        One more thing to be closed, before all that are here.
+        """
+        self._closing.add(step)
 
     async def close(self) -> None:
         """
@@ -157,12 +173,18 @@ async def _open(settings: Settings, reactor: Any, random: Callable[[int], bytes]
         defaults=settings.store.default_mailboxes(),
         checkpoint_inline=settings.store.checkpoint_inline,
         min_free_bytes=settings.limits.min_free_bytes,
+        quota=lambda account: _quota_of(directory, account),
     )
     closing.add(store.close)
-    spool = Spool(disk, _SPOOL, random, settings.limits.min_free_bytes)
+    spool = Spool(disk, _SPOOL, random, settings.limits.min_free_bytes, reactor, news)
     closing.add(spool.close)
     passwords = Argon2Passwords(hash_pool, reactor.callFromThread, reactor, random)
     return Resources(settings, reactor, disk, news, directory, store, spool, passwords, random, closing)
+
+
+async def _quota_of(directory: SqliteDirectory, account_id: AccountId) -> int | None:
+    account = await directory.account(account_id)
+    return None if account is None else account.quota
 
 
 def _pool(threads: int, name: str, closing: Closing) -> ThreadPool:
@@ -205,12 +227,15 @@ class Server:
 
     resources: Resources
     certificates: ServerContexts
-    authenticator: Authenticator
+    authenticator: IAuthenticator
     intake: Intake
     #: The account that was made because there was none, in this start or an earlier one; L{None} where there is no such.
     first_account: str | None
-    _delivery: LocalDelivery
+    _delivery: Dispatcher
+    #: The way out, if there is one.
+    _relay: RelayManager | None
     _maintenance: Maintenance
+    hooks: Hooks
 
     def factory(self, listener: Listener) -> IProtocolFactory:
         """
@@ -230,6 +255,7 @@ class Server:
             allow_plaintext=settings.auth.allow_plaintext,
             connections=settings.limits.connections,
             connections_per_address=settings.limits.connections_per_address,
+            is_proxy=lambda peer: _is_within(peer, listener.proxy_networks),
         )
 
     async def stop(self) -> None:
@@ -237,39 +263,67 @@ class Server:
         Finish what is under way, and close the resources.  The listeners have drained.
         """
         await self._maintenance.stop()
+        if self._relay is not None:
+            await self._relay.stop()
         await self._delivery.stop()
         await self.resources.close()
 
 
-async def start_server(settings: Settings, reactor: Any, certificates: ServerContexts | None) -> Server:
+async def start_server(
+    settings: Settings,
+    reactor: Any,
+    certificates: ServerContexts | None,
+    smarthost_login: tuple[str, bytes] | None = None,
+) -> Server:
     """
     Open the resources, take over the spool, and begin to deliver.
 
     @param certificates: those that the settings name; without them a self-signed one is used.
+    @param smarthost_login: who to log in as there.
     @raise MailError: something cannot be opened; nothing is left open.
     """
     resources = await open_resources(settings, reactor)
     try:
-        return await _start(resources, certificates)
+        return await _start(resources, certificates, smarthost_login)
     except BaseException:
         await resources.close()
         raise
 
 
-async def _start(resources: Resources, certificates: ServerContexts | None) -> Server:
-    settings, clock, disk = resources.settings, resources.reactor, resources.disk
+async def _start(
+    resources: Resources, certificates: ServerContexts | None, smarthost_login: tuple[str, bytes] | None
+) -> Server:
+    settings, clock, disk, random = resources.settings, resources.reactor, resources.disk, resources.random
     directory, store, spool = resources.directory, resources.store, resources.spool
     if certificates is None:
         certificates = ServerContexts([await disk.run(self_signed_pair, disk, clock, settings.hostname)])
     await spool.open()
     first_account = await ensure_first_account(resources)
-    delivery = LocalDelivery(spool, directory, store, clock)
+    resolver = await build_resolver(settings, disk, clock, random)
+    resources.on_close(resolver.close)
+    relay = build_relay(settings, disk, spool, resolver, clock, random, smarthost_login)
+    rewriting = await sender_rewriting(disk, clock, random)
+    router = Router(directory, rewriting.recover)
+    services = Services(clock, random, settings.hostname, directory, store, spool, resolver, disk.run)
+    hooks = Hooks.of(clock, make_hooks(settings.plugins, services))
+    reporting = Reporting(spool, clock, random, settings.hostname, hooks)
+    outcomes = Outcomes(spool, reporting, clock, random, schedule(settings))
+    terms = relay_terms(settings, rewriting)
+    intake = Intake(spool, router, store, clock, random, settings.hostname, settings.limits.recipients, terms, hooks)
+    delivery = Dispatcher(spool, router, outcomes, clock, store, relay, hooks, intake.redirected)
     maintenance = Maintenance(spool, store, clock, settings.spool.history)
-    intake = Intake(spool, directory, clock, resources.random, settings.hostname, settings.limits.recipients)
-    authenticator = build_authenticator(directory, store, resources.passwords, clock, resources.random)
+    authenticator: IAuthenticator = build_authenticator(
+        directory, store, resources.passwords, clock, random, settings.auth.checkers
+    )
+    if hooks.login:
+        authenticator = CheckedAuthenticator(authenticator, hooks)
+    if hooks.mailbox:
+        events = MailboxEvents(hooks, clock)
+        store.observe(events.happened)
+        resources.on_close(events.stop)
     await delivery.start()
     maintenance.start()
-    return Server(resources, certificates, authenticator, intake, first_account, delivery, maintenance)
+    return Server(resources, certificates, authenticator, intake, first_account, delivery, relay, maintenance, hooks)
 
 
 async def ensure_first_account(resources: Resources) -> str | None:
@@ -292,7 +346,14 @@ async def ensure_first_account(resources: Resources) -> str | None:
 
 
 def _operations(resources: Resources) -> Operations:
-    return Operations(resources.directory, resources.store, resources.spool, resources.passwords, resources.random)
+    return Operations(
+        resources.directory,
+        resources.store,
+        resources.spool,
+        resources.passwords,
+        resources.random,
+        resources.reactor.seconds,
+    )
 
 
 def _smtp(server: Server, terms: Terms) -> IProtocolFactory:
@@ -303,6 +364,10 @@ def _submission(server: Server, terms: Terms) -> IProtocolFactory:
     return _mail_taker(server, terms, Service.SUBMISSION)
 
 
+def _lmtp(server: Server, terms: Terms) -> IProtocolFactory:
+    return _mail_taker(server, terms, Service.LMTP)
+
+
 def _mail_taker(server: Server, terms: Terms, service: Service) -> IProtocolFactory:
     settings = server.resources.settings
     return SmtpFactory(
@@ -311,8 +376,10 @@ def _mail_taker(server: Server, terms: Terms, service: Service) -> IProtocolFact
         intake=server.intake,
         authenticator=server.authenticator if service is Service.SUBMISSION else None,
         is_trusted=lambda peer: _is_within(peer, settings.submission.trusted_networks),
+        directory=server.resources.directory,
         message_size=settings.limits.message_size,
         recipients=settings.limits.recipients,
+        checks=server.hooks,
     )
 
 
@@ -341,6 +408,7 @@ def _is_within(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool
 PROTOCOLS: dict[str, Callable[[Server, Terms], IProtocolFactory]] = {
     "smtp": _smtp,
     "submission": _submission,
+    "lmtp": _lmtp,
     "imap": _imap,
     "pop3": _pop3,
 }

@@ -24,7 +24,13 @@ from twisted_mail_server.auth.throttle import Throttle
 from twisted_mail_server.interfaces import IAuthenticator, ILogin
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account, ScramStart, Secret
-from twisted_mail_server.model.errors import AuthenticationFailed, MailError, Throttled
+from twisted_mail_server.model.errors import (
+    AuthenticationFailed,
+    LoginUnavailable,
+    MailError,
+    TemporaryFailure,
+    Throttled,
+)
 from twisted_mail_server.protocols.sasl.registry import known
 
 _log = Logger()
@@ -92,9 +98,14 @@ class Authenticator:
         What a SCRAM exchange starts from.
 
         @raise Throttled: too many failures; try later.
+        @raise LoginUnavailable: nobody can tell now.
         """
         self._may_try(name, peer)
-        keys = await self._checker.keys(name, hash_name)
+        try:
+            keys = await self._checker.keys(name, hash_name)
+        except TemporaryFailure as problem:
+            self._tell(name, peer, "failed")
+            raise LoginUnavailable(problem.public) from problem
         return ScramStart(keys, base64.b64encode(self._random(_NONCE)))
 
     async def login(self, secret: Secret, avatar: type, *, peer: str, revoked: Callable[[str], None]) -> Login:
@@ -103,6 +114,7 @@ class Authenticator:
 
         @raise AuthenticationFailed: wrong name or password, or acting for somebody else.
         @raise Throttled: too many failures; try later.
+        @raise LoginUnavailable: nobody can tell now.
         """
         name = self._may_try(secret.authcid, peer)
         try:
@@ -111,8 +123,10 @@ class Authenticator:
             self._throttle.failed(peer, name, self._clock.seconds())
             self._tell(secret.authcid, peer, "refused")
             raise AuthenticationFailed("Wrong name or password.") from None
-        except MailError:
+        except MailError as problem:
             self._tell(secret.authcid, peer, "failed")
+            if isinstance(problem, TemporaryFailure):
+                raise LoginUnavailable(problem.public) from problem
             raise
         self._throttle.succeeded(peer, name)
         self._tell(secret.authcid, peer, "accepted", account=str(login.account.id))

@@ -15,18 +15,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_mail_server.auth.imported import accepted, is_right
 from twisted_mail_server.disk.threads import Pool, Threads
 from twisted_mail_server.interfaces import IPasswords
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import ScramKeys, StoredCredentials
-from twisted_mail_server.model.errors import Refused, TemporaryFailure, Throttled
+from twisted_mail_server.model.errors import Refused, Throttled
 from twisted_mail_server.protocols.sasl.saslprep import prepared
 from twisted_mail_server.protocols.sasl.scram import scram_keys
 
@@ -99,6 +100,15 @@ class Argon2Passwords:
         salts = self._random(_SALT), self._random(_SALT), self._random(_SALT)
         return await self._in_thread(self._hash, prepared(password), salts)
 
+    async def adopt(self, password_hash: str) -> StoredCredentials:
+        """
+        Take over a hash that was made elsewhere.
+
+        @raise Throttled: too many are waiting.
+        @raise Refused: it is of no form that can be checked here, or would take too long.
+        """
+        return StoredCredentials(await self._in_thread(accepted, password_hash))
+
     async def verify(self, password: bytes, credentials: StoredCredentials | None) -> bool:
         """
         Whether C{password} is the one; without credentials it never is, and that takes as long to find out.
@@ -108,14 +118,20 @@ class Argon2Passwords:
         """
         if not password or len(password) > limits.PASSWORD:
             credentials, password = None, _NOBODY
-        password = prepared(password)
+        typed, password = password, prepared(password)
         if credentials is None:
             await self._in_thread(self._check_nobody, password)
             return False
         digest = self._digest(password, credentials)
         if self._right.get(digest, 0.0) > self._clock.seconds():
             return True
-        return await self._check_once(digest, password, credentials.password_hash)
+        if await self._check_once(digest, password, credentials.password_hash):
+            return True
+        if typed == password or credentials.scram_sha_256 is not None:
+            return False
+        # Whoever made this hash may not have prepared the password.
+        digest = self._digest(typed, credentials)
+        return await self._check_once(digest, typed, credentials.password_hash)
 
     def needs_renewal(self, credentials: StoredCredentials) -> bool:
         """
@@ -148,7 +164,7 @@ class Argon2Passwords:
     async def _answer(self, digest: bytes, password: bytes, password_hash: str) -> None:
         outcome: bool | Failure
         try:
-            outcome = await self._in_thread(self._check, password, password_hash)
+            outcome = await self._in_thread(is_right, password, password_hash)
         except Exception:  # noqa: BLE001 (it reaches everyone who waits)
             outcome = Failure()
         if outcome is True:
@@ -183,19 +199,11 @@ class Argon2Passwords:
             scram_keys("sha1", password, for_sha_1, SCRAM_ITERATIONS),
         )
 
-    def _check(self, password: bytes, password_hash: str) -> bool:
-        try:
-            return self._hasher.verify(password_hash, password)
-        except VerifyMismatchError:
-            return False
-        except (VerificationError, InvalidHashError) as problem:
-            raise TemporaryFailure("The password of this account cannot be checked.") from problem
-
     def _check_nobody(self, password: bytes) -> None:
         if self._nobody is None:
             self._nobody = StoredCredentials(self._hasher.hash(_NOBODY, salt=bytes(_SALT)))
             return
-        self._check(password, self._nobody.password_hash)
+        is_right(password, self._nobody.password_hash)
 
     def _digest(self, password: bytes, credentials: StoredCredentials) -> bytes:
         text = credentials.password_hash.encode() + b"\0" + password

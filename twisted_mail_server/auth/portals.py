@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_mail_server.auth.authenticator import Authenticator
 from twisted_mail_server.auth.checkers.composite import CompositeChecker, PasswordSource
+from twisted_mail_server.auth.checkers.foreign import ForeignChecker, make_checker
 from twisted_mail_server.auth.checkers.local import LocalPasswords
 from twisted_mail_server.auth.hashing import Argon2Passwords
 from twisted_mail_server.auth.realm import MailRealm
@@ -23,10 +24,16 @@ def build_authenticator(
     passwords: Argon2Passwords,
     clock: IReactorTime,
     random: Callable[[int], bytes],
-    sources: Sequence[PasswordSource] = (),
+    checkers: Sequence[str] = (),
 ) -> Authenticator:
     """
-    A portal to the mail of the accounts in C{directory}; C{sources} are asked after the directory's own passwords.
+    A portal to the mail of the accounts in C{directory}.
+
+    @param checkers: descriptions of others' checkers (L{twisted.cred.strcred}), asked in order after the directory's own
+        passwords.
+    @raise BadSetting: one of them cannot be made.
     """
-    checker = CompositeChecker((LocalPasswords(directory, passwords), *sources), passwords, directory.stand_in)
+    foreign = [ForeignChecker(text, make_checker(text), directory, clock) for text in checkers]
+    sources: list[PasswordSource] = [LocalPasswords(directory, passwords), *foreign]
+    checker = CompositeChecker(sources, passwords, directory.stand_in)
     return Authenticator(Portal(MailRealm(directory, store), [checker]), checker, clock, random)

@@ -7,21 +7,33 @@ and what is to be tried again waits for its time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from heapq import heappop, heappush
+from typing import Any
 
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from twisted_mail_server.delivery.deciding import Deciding, Redirected, is_ours
+from twisted_mail_server.delivery.hooks import Hooks
 from twisted_mail_server.delivery.local import LocalDelivery, failed
 from twisted_mail_server.delivery.outcomes import Outcomes
 from twisted_mail_server.delivery.routing import Local, Router
 from twisted_mail_server.interfaces import IMailStore, IRelay, ISpool
 from twisted_mail_server.model import limits
+from twisted_mail_server.model.accounts import Account
 from twisted_mail_server.model.errors import MailError
-from twisted_mail_server.model.queue import Fate, Outcome, QueuedMessage, QueueId, RecipientState, Result
+from twisted_mail_server.model.queue import (
+    Fate,
+    Outcome,
+    QueuedMessage,
+    QueueId,
+    RecipientState,
+    Result,
+    Settlement,
+)
 
 _log = Logger()
 
@@ -45,7 +57,11 @@ class Dispatcher:
     _store: IMailStore
     #: The way out; C{None} where nothing is relayed.
     _relay: IRelay | None = None
+    _hooks: Hooks = field(default=Factory(lambda self: Hooks(self._clock), takes_self=True))
+    #: To whom mail goes that a hook redirects.
+    _redirected: Redirected | None = None
     _local: LocalDelivery = field(init=False)
+    _deciding: Deciding = field(init=False)
     #: What is not settled; contents are kept only until the first try.
     _messages: dict[QueueId, QueuedMessage] = field(init=False, factory=dict)
     #: Recipients that somebody is at work for.
@@ -59,6 +75,7 @@ class Dispatcher:
 
     def __attrs_post_init__(self) -> None:
         self._local = LocalDelivery(self._spool, self._store, self._record_local)
+        self._deciding = Deciding(self._spool, self._clock, self._hooks, self._redirected)
 
     async def start(self) -> int:
         """
@@ -80,6 +97,7 @@ class Dispatcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._deciding.stop()
         await self._local.stop()
         while self._relaying:
             await next(iter(self._relaying))
@@ -162,8 +180,11 @@ class Dispatcher:
                 results.append(failed(number, problem))
                 continue
             if isinstance(destination, Local):
-                self._local.take(message, number, destination.account.id)
-            else:
+                if self._hooks.delivery:
+                    self._spawn(message, self._ask_and_deliver(message, number, destination.account))
+                else:
+                    self._local.take(message, number, destination.account.id)
+            elif not await self._is_quarantined(message, number):
                 outward.setdefault(recipient.address.domain, []).append(number)
         for domain, group in outward.items():
             self._send_out(message, group, domain)
@@ -171,11 +192,85 @@ class Dispatcher:
             await self._record([(message, result) for result in results], is_local=True)
 
     def _send_out(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> None:
-        sending: Deferred[None] = Deferred.fromCoroutine(self._relay_out(message, numbers, domain))
-        self._relaying.add(sending)
-        sending.addErrback(
-            lambda failure: _log.failure("relaying of {queue_id} failed", failure, queue_id=str(message.id))
-        ).addBoth(lambda _: self._relaying.discard(sending))
+        self._spawn(message, self._relay_out(message, numbers, domain))
+
+    def _spawn(self, message: QueuedMessage, work: Coroutine[Any, Any, None]) -> None:
+        working: Deferred[None] = Deferred.fromCoroutine(work)
+        self._relaying.add(working)
+        working.addErrback(
+            lambda failure: _log.failure("sending of {queue_id} failed", failure, queue_id=str(message.id))
+        ).addBoth(lambda _: self._relaying.discard(working))
+
+    async def _ask_and_deliver(self, message: QueuedMessage, number: int, account: Account) -> None:
+        """
+        To a mailbox here, as the hooks say.
+        """
+        try:
+            decided = await self._deciding.about_delivery(message, number, account)
+        except CancelledError:
+            self._busy.discard((message.id, number))
+            return
+        if isinstance(decided, Result):
+            await self._record([(message, decided)], is_local=is_ours(decided))
+        elif self._is_stopped or not self._is_pending(message.id, number):
+            self._busy.discard((message.id, number))
+        else:
+            self._local.take(message, number, account.id, quarantine=decided.quarantine, added=decided.added)
+
+    async def _ask_attempts(self, message: QueuedMessage, numbers: Sequence[int]) -> list[int]:
+        """
+        Those recipients that hooks let go out; what they decide of the others is recorded.
+
+        @raise CancelledError: the server stops.
+        """
+        allowed: list[int] = []
+        for number in numbers:
+            decided = await self._deciding.about_attempt(message, number)
+            if isinstance(decided, Result):
+                await self._record([(message, decided)], is_local=is_ours(decided))
+            elif not decided.quarantine or not await self._is_held(message, number, decided.quarantine):
+                allowed.append(number)
+        return allowed
+
+    async def _is_quarantined(self, message: QueuedMessage, number: int) -> bool:
+        """
+        Whether a recipient elsewhere has to wait for an operator because of what was decided at intake; once is enough.
+        """
+        reason = message.envelope.recipients[number].quarantine
+        state = self._messages.get(message.id, message).states[number]
+        return bool(reason) and state.attempts <= 1 and await self._is_held(message, number, reason)
+
+    async def _is_held(self, message: QueuedMessage, number: int, reason: str) -> bool:
+        """
+        Hold a recipient until an operator releases it; whether it is held now.
+        """
+        current = self._messages.get(message.id, message)
+        state = self._deciding.held(current.states[number], reason)
+        if state is None:
+            return False
+        try:
+            await self._spool.settle([Settlement(message.id, number, state)])
+        except Exception as problem:  # noqa: BLE001 (told; it is held at the next try)
+            _log.failure("{queue_id} cannot be held", queue_id=str(message.id))
+            await self._record([(message, failed(number, problem))], is_local=True)
+            return True
+        self._busy.discard((message.id, number))
+        current = self._messages.get(message.id, message)
+        self._update(message.id, current.with_state(number, state).states)
+        _log.info(
+            "held {queue_id} for <{recipient}>: {reason}",
+            queue_id=str(message.id),
+            recipient=str(message.envelope.recipients[number].address),
+            reason=state.detail,
+        )
+        return True
+
+    def _is_pending(self, queue_id: QueueId, number: int) -> bool:
+        """
+        Whether nobody decided otherwise meanwhile.
+        """
+        message = self._messages.get(queue_id)
+        return message is not None and number in message.pending
 
     async def _relay_out(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> None:
         """
@@ -193,12 +288,15 @@ class Dispatcher:
             if not allowed:
                 return
             try:
-                results = await relay.deliver(message, allowed, domain)
+                if self._hooks.attempt:
+                    allowed = await self._ask_attempts(message, allowed)
+                results = await relay.deliver(message, allowed, domain) if allowed else []
             except CancelledError:
                 # The server stops: the recipients are still pending.
                 self._busy.difference_update((message.id, one) for one in allowed)
                 return
-        await self._record([(message, result) for result in results], is_local=False)
+        if results:
+            await self._record([(message, result) for result in results], is_local=False)
 
     async def _record_local(self, pairs: Sequence[tuple[QueuedMessage, Result]]) -> None:
         await self._record(pairs, is_local=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_mail_server.delivery.routing import Destination, Local, Router
+from twisted_mail_server.delivery.hooks import Hooks
+from twisted_mail_server.delivery.routing import Destination, Local, Remote, Router
 from twisted_mail_server.interfaces import IIntake, IMailStore, IMailTransaction, ISpool, IStagedContent, ISubmitter
 from twisted_mail_server.message import trace
 from twisted_mail_server.message.dates import format_date
@@ -33,9 +34,11 @@ from twisted_mail_server.model.errors import (
     OverLimit,
     OverQuota,
     RelayDenied,
+    TemporaryFailure,
     Throttled,
 )
 from twisted_mail_server.model.queue import QueueId
+from twisted_mail_server.model.verdicts import Decision
 from twisted_mail_server.policies.rates import Rates
 
 _log = Logger()
@@ -72,6 +75,7 @@ class Intake:
     _hostname: str
     max_recipients: int = limits.RECIPIENTS
     _relay: RelayTerms = RelayTerms(refusal="This server delivers to its own domains only.")
+    hooks: Hooks = field(default=Factory(lambda self: Hooks(self._clock), takes_self=True))
 
     async def begin(
         self, origin: Origin, sender: Address | None, options: MailOptions, submitter: ISubmitter | None
@@ -85,7 +89,11 @@ class Intake:
         self.spool.check_room()
         if submitter is not None and sender is not None and not await submitter.may_send_as(sender):
             raise NotAuthorized(f"{submitter.account.address} may not send as <{sender}>.")
-        return Incoming(self, Envelope(origin, sender, (), options), self.spool.new_id())
+        envelope, hooks = Envelope(origin, sender, (), options), self.hooks
+        decision = hooks.decided(origin.session)
+        if hooks.sender:
+            decision |= await hooks.run("sender", hooks.sender, envelope)
+        return Incoming(self, envelope, self.spool.new_id(), decision)
 
     async def recipients(self, envelope: Envelope, address: Address, options: RecipientOptions) -> list[Recipient]:
         """
@@ -97,7 +105,29 @@ class Intake:
         @raise InUse: the account is disabled.
         @raise NoRoom: its quota is used up.
         """
-        destinations = await self._router.destinations(address)
+        found = await self._found(envelope, address, options, await self._router.destinations(address))
+        self._count(envelope.origin, len(found))
+        return found
+
+    async def redirected(
+        self, envelope: Envelope, address: Address, options: RecipientOptions, named: Address | None
+    ) -> list[Recipient]:
+        """
+        To whom mail really goes that a hook sends to C{address}: anywhere, as if an alias led there.
+
+        @raise MailError: it cannot go there.
+        """
+        destinations = [
+            evolve(one, is_forward=True) if isinstance(one, Remote) else one
+            for one in await self._router.destinations(address)
+        ]
+        found = await self._found(envelope, named or address, options, destinations)
+        _log.info("redirected mail for <{recipient}> to <{target}>", recipient=str(named or ""), target=str(address))
+        return found
+
+    async def _found(
+        self, envelope: Envelope, address: Address, options: RecipientOptions, destinations: list[Destination]
+    ) -> list[Recipient]:
         found: list[Recipient] = []
         problem: MailError | None = None
         for one in destinations:
@@ -108,7 +138,6 @@ class Intake:
         if not found:
             assert problem is not None
             raise problem
-        self._count(envelope.origin, len(found))
         return found
 
     async def _recipient(
@@ -162,7 +191,7 @@ class Intake:
         """
         return int(self._clock.seconds())
 
-    def head(self, envelope: Envelope, queue_id: QueueId, block: bytes) -> bytes:
+    def head(self, envelope: Envelope, queue_id: QueueId, block: bytes, added: bytes) -> bytes:
         """
         The header block as it is stored: trace on top, and for users what RFC 6409 section 8 lets us mend.
         """
@@ -182,7 +211,7 @@ class Intake:
         if origin.service is Service.SUBMISSION:
             message_id = f"<{self._random(16).hex()}@{self._hostname}>".encode("ascii", "replace")
             block = mend(block, date=format_date(moment), message_id=message_id)
-        return add_fields(block, trace.received(hop))
+        return add_fields(block, added, trace.received(hop))
 
 
 @implementer(IMailTransaction)
@@ -195,12 +224,19 @@ class Incoming:
     _intake: Intake
     _envelope: Envelope
     queue_id: QueueId
+    #: What hooks have decided of the whole message.
+    _decision: Decision
     _recipients: dict[str, Recipient] = field(init=False, factory=dict)
     #: RCPT commands that were accepted.
     _accepted: int = field(init=False, default=0)
+    #: Whether a hook accepted a recipient for itself.
+    _is_taken_in_part: bool = field(init=False, default=False)
+    _is_redirected: bool = field(init=False, default=False)
     _content: IStagedContent | None = field(init=False, default=None)
     #: What came of the header so far; C{None} once it is whole and written.
     _header: bytearray | None = field(init=False, factory=bytearray)
+    #: The header as it was received, where content checks may redirect the message.
+    _block: bytes = field(init=False, default=b"")
 
     async def recipient(self, address: Address, options: RecipientOptions) -> None:
         """
@@ -208,11 +244,30 @@ class Incoming:
 
         @raise TooManyRecipients: there are enough.
         """
-        if self._accepted >= self._intake.max_recipients:
+        intake = self._intake
+        if self._accepted >= intake.max_recipients:
             raise TooManyRecipients("Too many recipients for one message; please send it again to the rest.")
-        for one in await self._intake.recipients(self._envelope, address, options):
+        if intake.hooks.recipient:
+            found = await self._checked_recipients(address, options)
+        else:
+            found = await intake.recipients(self._envelope, address, options)
+        for one in found:
             self._recipients.setdefault(one.address.key, one)
         self._accepted += 1
+
+    async def _checked_recipients(self, address: Address, options: RecipientOptions) -> list[Recipient]:
+        intake, hooks = self._intake, self._intake.hooks
+        envelope = evolve(self._envelope, recipients=tuple(self._recipients.values()))
+        decision = await hooks.run("recipient", hooks.recipient, envelope, address)
+        if decision.taken:
+            found: list[Recipient] = []
+            self._is_taken_in_part = True
+        elif decision.redirect is not None:
+            found = await intake.redirected(self._envelope, decision.redirect, options, address)
+        else:
+            found = await intake.recipients(self._envelope, address, options)
+        self._decision |= Decision(added=decision.added)
+        return [evolve(one, quarantine=decision.quarantine) for one in found]
 
     async def begin_content(self) -> None:
         """
@@ -220,11 +275,23 @@ class Incoming:
 
         @raise OutOfTurn: there is no recipient.
         """
-        if not self._recipients:
+        if not self._accepted:
             raise OutOfTurn("No recipient has been accepted.")
         recipients = tuple(self._recipients.values())
         self._envelope = evolve(self._envelope, recipients=recipients, received=self._intake.seconds())
-        self._content = self._intake.spool.stage(recipients=len(recipients))
+        if self._decision.redirect is not None:
+            await self._redirect()
+        self._content = self._intake.spool.stage(recipients=max(1, len(self._envelope.recipients)))
+
+    async def _redirect(self) -> None:
+        """
+        The whole message goes to the one address that a hook named, unless it does already.
+        """
+        if self._decision.redirect is not None and not self._is_redirected:
+            self._is_redirected = True
+            target = self._decision.redirect
+            recipients = await self._intake.redirected(self._envelope, target, RecipientOptions(), None)
+            self._envelope = evolve(self._envelope, recipients=tuple(recipients))
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """
@@ -241,12 +308,29 @@ class Incoming:
         return None
 
     def _write_head(self) -> Awaitable[None] | None:
-        assert self._content is not None and self._header is not None
+        assert self._header is not None
         received, self._header = bytes(self._header), None
         end = min(header_end(received), limits.HEADER_SIZE)
+        if self._intake.hooks.header:
+            return self._write_checked_head(received, end)
+        return self._write_received(received, end)
+
+    async def _write_checked_head(self, received: bytes, end: int) -> None:
+        hooks = self._intake.hooks
+        self._decision |= await hooks.run("header", hooks.header, self._envelope, received[:end])
+        await self._redirect()
+        pending = self._write_received(received, end)
+        if pending is not None:
+            await pending
+
+    def _write_received(self, received: bytes, end: int) -> Awaitable[None] | None:
+        assert self._content is not None
         block = received[:end]
+        if self._intake.hooks.content:
+            self._block = block
         self._envelope = _without_loops(self._envelope, block)
-        return self._content.write(self._intake.head(self._envelope, self.queue_id, block) + received[end:])
+        head = self._intake.head(self._envelope, self.queue_id, block, self._decision.added)
+        return self._content.write(head + received[end:])
 
     async def finish(self) -> QueueId:
         """
@@ -259,23 +343,79 @@ class Incoming:
             pending = self._write_head()
             if pending is not None:
                 await pending
+        if self._intake.hooks.content and await self._is_taken_whole():
+            return self.queue_id
+        if self._is_taken_in_part:
+            raise TemporaryFailure("Nobody here took the message; please try again later.")
         if all(one.refusal for one in self._envelope.recipients):
             await self.abandon()
             raise MailLoop(self._envelope.recipients[0].refusal)
+        if self._decision.quarantine:
+            self._envelope = _quarantined(self._envelope, self._decision.quarantine)
         content, self._content = self._content, None
         message = await self._intake.spool.commit(self.queue_id, self._envelope, content)
+        self._tell("accepted", message.size)
+        return self.queue_id
+
+    async def _is_taken_whole(self) -> bool:
+        """
+        Ask about the whole content; whether a hook keeps it, so that it is not ours to deliver.
+        """
+        assert self._content is not None
+        hooks, content = self._intake.hooks, self._content
+        await content.finish()
+        decision = await hooks.run("content", hooks.content, self._envelope, content)
+        if decision.taken:
+            self._tell("left to a plugin", content.size)
+            await self.abandon()
+            return True
+        self._decision |= decision
+        if decision.redirect is not None:
+            await self._redirect()
+            self._envelope = _without_loops(self._envelope, self._block)
+        if decision.added:
+            await self._put_on_top(decision.added)
+        return False
+
+    async def _put_on_top(self, added: bytes) -> None:
+        """
+        The same content with fields in front of it: what came in as a stream has no room for them.
+        """
+        assert self._content is not None
+        old, new = self._content, self._intake.spool.stage(recipients=max(1, len(self._envelope.recipients)))
+        try:
+            pending = new.write(added)
+            offset = 0
+            while offset < old.size:
+                if pending is not None:
+                    await pending
+                piece = await old.read(offset, limits.CONTENT_PIECE)
+                if not piece:
+                    raise TemporaryFailure("The content is shorter than it was.")
+                pending = new.write(piece)
+                offset += len(piece)
+            if pending is not None:
+                await pending
+        except BaseException:
+            await new.discard()
+            raise
+        self._content = new
+        await old.discard()
+
+    def _tell(self, what: str, size: int) -> None:
         origin = self._envelope.origin
         _log.info(
-            "accepted {queue_id} from <{sender}> by {peer} for {recipients} recipients, {size} octets",
+            "{fate} {queue_id} from <{sender}> by {peer} for {recipients} recipients, {size} octets",
+            fate=what,
             queue_id=str(self.queue_id),
             sender=str(self._envelope.sender or ""),
             peer=origin.peer,
             service=origin.service.value,
             login=origin.login,
             recipients=len(self._envelope.recipients),
-            size=message.size,
+            size=size,
+            quarantine=self._decision.quarantine,
         )
-        return self.queue_id
 
     async def abandon(self) -> None:
         """
@@ -333,4 +473,9 @@ def _without_loops(envelope: Envelope, block: bytes) -> Envelope:
     recipients = tuple(
         evolve(one, refusal=LOOP) if str(one.address).lower() in seen else one for one in envelope.recipients
     )
+    return evolve(envelope, recipients=recipients)
+
+
+def _quarantined(envelope: Envelope, reason: str) -> Envelope:
+    recipients = tuple(evolve(one, quarantine=one.quarantine or reason) for one in envelope.recipients)
     return evolve(envelope, recipients=recipients)

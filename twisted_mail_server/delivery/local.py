@@ -19,7 +19,7 @@ from twisted_mail_server.message import trace
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.errors import DiskFull, MailError, Trouble
-from twisted_mail_server.model.mailboxes import INBOX
+from twisted_mail_server.model.mailboxes import INBOX, JUNK
 from twisted_mail_server.model.queue import Arrival, Outcome, QueuedMessage, QueueId, Result
 
 _log = Logger()
@@ -41,6 +41,9 @@ class Job:
 
     message: QueuedMessage
     number: int
+    mailbox: str = INBOX
+    #: Header fields for this recipient alone, whole lines.
+    added: bytes = b""
 
     @property
     def address(self) -> str:
@@ -78,12 +81,18 @@ class LocalDelivery:
     _under_way: int = field(init=False, default=0)
     _idle: list[Deferred[None]] = field(init=False, factory=list)
 
-    def take(self, message: QueuedMessage, number: int, account: AccountId) -> None:
+    def take(
+        self, message: QueuedMessage, number: int, account: AccountId, *, quarantine: str = "", added: bytes = b""
+    ) -> None:
         """
         Deliver a message to an account; the result is recorded.
+
+        @param quarantine: why it goes to Junk.
+        @param added: header fields for this recipient alone.
         """
         lane = self._lanes.setdefault(account, Lane(account))
-        lane.waiting.append(Job(message, number))
+        is_junk = quarantine or message.envelope.recipients[number].quarantine
+        lane.waiting.append(Job(message, number, JUNK if is_junk else INBOX, added))
         if not lane.is_busy:
             lane.is_busy = True
             self._under_way += 1
@@ -137,7 +146,7 @@ class LocalDelivery:
             await self._record([(job.message, failed(job.number, failure)) for job in batch])
             return
         await self._record(
-            [(job.message, Result(job.number, Outcome.DELIVERED, INBOX, "2.0.0")) for job in batch],
+            [(job.message, Result(job.number, Outcome.DELIVERED, job.mailbox, "2.0.0")) for job in batch],
         )
         lane.settled += [job.message.id for job in batch]
         for job, is_new in zip(batch, fresh, strict=True):
@@ -146,7 +155,7 @@ class LocalDelivery:
                 queue_id=str(job.message.id),
                 recipient=job.address,
                 account=str(lane.account),
-                mailbox=INBOX,
+                mailbox=job.mailbox,
                 repeated=not is_new,
             )
 
@@ -167,8 +176,8 @@ class LocalDelivery:
         return Arrival(
             queue_id=message.id,
             number=job.number,
-            mailbox=INBOX,
-            prefix=prefix,
+            mailbox=job.mailbox,
+            prefix=prefix + job.added,
             size=message.size,
             digest=message.digest,
             inline=inline,

@@ -133,10 +133,11 @@ class Outcomes:
             kind = _kind(message.states[result.number], result, state)
             if kind is not None and self._reporting.is_wanted(kind, message, result.number):
                 wanted.setdefault((kind, id(message)), []).append(result)
-        return [
+        made = [
             await self._reporting.report(kind, messages[key], results, now, schedule.expire_after)
             for (kind, key), results in wanted.items()
         ]
+        return [report for report in made if report is not None]
 
 
 def _kind(was: RecipientState, result: Result, state: RecipientState) -> Kind | None:

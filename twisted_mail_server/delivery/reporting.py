@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from twisted_mail_server.delivery.hooks import HookFailed, Hooks
 from twisted_mail_server.interfaces import ISpool
 from twisted_mail_server.message.reports import Kind, Subject, build_report, is_reportable, wants, wants_content
 from twisted_mail_server.model import limits
@@ -34,6 +35,7 @@ class Reporting:
     _clock: IReactorTime
     _random: Callable[[int], bytes]
     _hostname: str
+    _hooks: Hooks | None = None
 
     def is_wanted(self, kind: Kind, message: QueuedMessage, number: int) -> bool:
         """
@@ -44,10 +46,46 @@ class Reporting:
 
     async def report(
         self, kind: Kind, message: QueuedMessage, results: Sequence[Result], now: int, expire_after: int | None
+    ) -> Report | None:
+        """
+        One report on some recipients of a message; it has a sender.  L{None} where a hook does not want it sent.
+        """
+        report = await self._written(kind, message, results, now, expire_after)
+        if self._hooks is not None and self._hooks.bounce:
+            changed = await self._asked(self._hooks, message, results, report)
+            if changed is None:
+                return None
+            report = changed
+        _log.info(
+            "reported {kind} of {queue_id} to <{recipient}> as {report}",
+            kind=kind.value,
+            queue_id=str(message.id),
+            recipient=str(report.envelope.recipients[0].address),
+            report=str(report.id),
+        )
+        return report
+
+    async def _asked(
+        self, hooks: Hooks, message: QueuedMessage, results: Sequence[Result], report: Report
+    ) -> Report | None:
+        """
+        The report as hooks want it; one that does not work changes nothing.
+        """
+        try:
+            decision = await hooks.run("bounce", hooks.bounce, message, results, report)
+        except HookFailed:
+            return report
+        except MailError as problem:
+            _log.info("no report on {queue_id}: {reason}", queue_id=str(message.id), reason=problem.public)
+            return None
+        envelope = report.envelope
+        if decision.redirect is not None:
+            envelope = evolve(envelope, recipients=(Recipient(decision.redirect, options=_NEVER),))
+        return Report(report.id, envelope, decision.added + report.content)
+
+    async def _written(
+        self, kind: Kind, message: QueuedMessage, results: Sequence[Result], now: int, expire_after: int | None
     ) -> Report:
-        """
-        One report on some recipients of a message; it has a sender.
-        """
         envelope = message.envelope
         assert envelope.sender is not None
         returns_content = wants_content(kind, envelope.options, message.size)
@@ -68,7 +106,7 @@ class Reporting:
             returns_content=returns_content and len(original) == message.size,
             retry_until=None if retry_until is None else datetime.fromtimestamp(retry_until, UTC),
         )
-        report = Report(
+        return Report(
             self._spool.new_id(),
             Envelope(
                 Origin(Service.MX, "", "", "LOCAL"),
@@ -79,14 +117,6 @@ class Reporting:
             ),
             content,
         )
-        _log.info(
-            "reported {kind} of {queue_id} to <{recipient}> as {report}",
-            kind=kind.value,
-            queue_id=str(message.id),
-            recipient=str(envelope.sender),
-            report=str(report.id),
-        )
-        return report
 
     async def _original(self, message: QueuedMessage, returns_content: bool) -> bytes:
         """

@@ -123,7 +123,7 @@ class StagedContent:
             await self._until_flushed()
         if self._problem is not None:
             raise self._problem
-        if not self._spilled:
+        if not self._spilled and self.inline is None:
             self.inline = b"".join(self._pending)
             self._pending.clear()
             self._hash.update(self.inline)

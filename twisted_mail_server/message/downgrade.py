@@ -15,6 +15,7 @@ from .lines import find_bare
 from .structure import Part, parse
 
 _ENCODING, _VERSION = b"content-transfer-encoding", b"mime-version"
+_DELIMITER = b"\r\n--"
 #: RFC 2045 section 6.2: with those the octets are what they are.
 _IDENTITIES = (None, b"7bit", b"8bit", b"binary")
 #: Octets of a line in base64 (RFC 2045 section 6.8: 76 characters).
@@ -102,9 +103,11 @@ def _encoded_leaf(header: bytes, body: bytes, part: Part) -> Iterator[bytes]:
     if kind == b"message" and part.subtype.lower() != b"global":
         # RFC 2046 section 5.2; RFC 6532 section 3.7 has the exception.
         raise CannotConvert("It holds a message of a kind that must not be encoded.")
-    if kind == b"text" and find_bare(body) < 0 and _is_readable(body):
+    quoted = _quoted_printable(body) if kind == b"text" and find_bare(body) < 0 and _is_readable(body) else None
+    # A line broken in front of two hyphens could end the part.
+    if quoted is not None and quoted.count(_DELIMITER) <= body.count(_DELIMITER):
         yield _with_encoding(header, b"quoted-printable")
-        yield _quoted_printable(body)
+        yield quoted
     else:
         yield _with_encoding(header, b"base64")
         yield _base64(body)

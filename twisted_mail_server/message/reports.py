@@ -23,13 +23,14 @@ from binascii import b2a_qp
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import Enum
-from itertools import count
+from itertools import chain, count
 
 from attrs import frozen
 
 from ..model.addresses import Address
 from ..model.envelopes import BodyKind, Envelope, MailOptions, Notify, Recipient, RecipientOptions, Returned
 from ..model.limits import (
+    DOMAIN,
     REPORT_CONTENT,
     REPORT_DIAGNOSTIC,
     REPORT_HEADER,
@@ -46,6 +47,8 @@ from .words import decode_words
 
 #: RFC 5322 section 2.1.1: no line SHOULD be longer, and none MUST be longer.
 _WIDTH = 78
+#: Words for people leave some room, for quoted-printable and for quotes of it.
+_TEXT_WIDTH = 72
 _LONG_LINE = re.compile(rb"[^\r\n]{999}")
 
 # status-code = DIGIT "." 1*3DIGIT "." 1*3DIGIT         ; RFC 3464 section 2.3.4
@@ -160,7 +163,8 @@ def build_report(
     @param arrived: when the message came.
     @param message_id: the report's own, angle brackets included.
     @param boundary: letters and digits that nobody could foresee, 50 at most.
-    @param original: the message, or its header block.
+    @param original: the message, or its header block, of which the first
+        L{REPORT_CONTENT} octets will do.
     @param returns_content: whether C{original} is whole and goes back so; see
         L{wants_content}.  What is too large, or cannot travel inside another
         message, goes back as header only.
@@ -171,7 +175,8 @@ def build_report(
     if sender is None:
         raise ValueError("Nobody is told of a report's fate.")
     is_wide = not sender.is_ascii
-    header = original[: header_end(original)]
+    # More of a header is not looked at, and what is larger does not go back whole.
+    header = original[: header_end(original, 0, min(len(original), REPORT_CONTENT))]
     telling = _Telling(kind, subjects, queue_id, _host(reporting_mta), arrived, retry_until)
     parts = [
         _text_part("\r\n".join(telling.lines(header)) + "\r\n"),
@@ -179,9 +184,7 @@ def build_report(
         *_returned_part(original, header, returns_content, envelope.options.is_utf8, is_wide),
     ]
     body = b"".join(parts)
-    boundary = next(mark for mark in _boundaries(boundary) if b"--" + mark not in body)
-    is_ascii = body.isascii()
-    report_type = b"global-delivery-status" if b"message/global-delivery-status" in parts[1] else b"delivery-status"
+    mark = next(mark for mark in _boundaries(boundary) if b"--" + mark not in body)
     content = [
         _field("From", f"MAILER-DAEMON <postmaster@{telling.host}>"),
         b"To: " + _word(str(sender)) + b"\r\n",
@@ -190,15 +193,28 @@ def build_report(
         b"Message-ID: " + message_id + b"\r\n",
         *_threading(header),
         b"Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
-        b'Content-Type: multipart/report; report-type=%b;\r\n\tboundary="%b"\r\n' % (report_type, boundary),
-        b"" if is_ascii else b"Content-Transfer-Encoding: 8bit\r\n",
-        b"\r\n",
-        *(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts),
-        b"--" + boundary + b"--\r\n",
+        _multipart(parts, mark),
     ]
-    return b"".join(content), MailOptions(
-        body=BodyKind.SEVEN_BIT if is_ascii else BodyKind.EIGHT_BIT,
-        is_utf8=is_wide,
+    is_ascii = body.isascii() and not is_wide
+    return b"".join(content), MailOptions(BodyKind.SEVEN_BIT if is_ascii else BodyKind.EIGHT_BIT, is_utf8=is_wide)
+
+
+def _multipart(parts: Sequence[bytes], boundary: bytes) -> bytes:
+    """
+    The frame (RFC 6522 section 3): the end of the header, and the parts; the
+    report's type is the second part's.
+    """
+    is_global = parts[1].startswith(b"Content-Type: message/global-")
+    report_type = b"global-delivery-status" if is_global else b"delivery-status"
+    return b"".join(
+        [
+            b'Content-Type: multipart/report; report-type=%b;\r\n\tboundary="%b"\r\n' % (report_type, boundary),
+            # RFC 2045 section 6.4: what holds eight bits says so.
+            b"" if all(part.isascii() for part in parts) else b"Content-Transfer-Encoding: 8bit\r\n",
+            b"\r\n",
+            *(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts),
+            b"--" + boundary + b"--\r\n",
+        ]
     )
 
 
@@ -288,7 +304,7 @@ class _Telling:
         if self.kind in _UNSPECIFIC:
             said = _diagnostic(subject)[1]
             if said and subject.result is not None and subject.result.remote:
-                yield from _wrapped(f"The server {_clean(subject.result.remote)} said:", "    ")
+                yield from _wrapped(f"The server {_clean(subject.result.remote, DOMAIN)} said:", "    ")
             yield from _wrapped(said, "    ")
         yield ""
 
@@ -348,7 +364,7 @@ def _wrapped(text: str, indent: str = "") -> Iterator[str]:
     """
     line = ""
     for word in text.split():
-        if line and len(indent) + len(line) + 1 + len(word) > _WIDTH:
+        if line and len(indent) + len(line) + 1 + len(word) > _TEXT_WIDTH:
             yield indent + line
             line = word
         else:
@@ -501,9 +517,7 @@ def _boundaries(boundary: bytes) -> Iterator[bytes]:
     """
     That boundary, or if it will not do another one.
     """
-    yield boundary
-    for number in count():
-        yield b"%b.%d" % (boundary, number)
+    return chain([boundary], (b"%b.%d" % (boundary, number) for number in count()))
 
 
 # --- words and fields ----------------------------------------------------------------------------------------------
@@ -520,7 +534,7 @@ def _clean(text: str, most: int = REPORT_DIAGNOSTIC) -> str:
 
 
 def _host(name: str) -> str:
-    return harmless(name) or "localhost"
+    return harmless(name)[:DOMAIN] or "localhost"
 
 
 def _word(text: str, is_wide: bool = True) -> bytes:
@@ -540,7 +554,7 @@ def _field(name: str, value: str, is_wide: bool = False) -> bytes:
     """
     A field, folded between words.
     """
-    words = [_word(word, is_wide) for word in value.split()]
+    words = _word(value, is_wide).split()
     lines: list[bytes] = []
     line = name.encode("ascii") + b": " + words[0]
     for word in words[1:]:

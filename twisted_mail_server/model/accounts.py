@@ -83,6 +83,10 @@ class ScramProof:
     authzid: str = ""
 
 
+#: Stands where a hash would, for an account whose password only somebody else can check.
+NO_PASSWORD = "*"
+
+
 @frozen
 class StoredCredentials:
     """

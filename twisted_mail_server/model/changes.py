@@ -5,9 +5,11 @@ What a mailbox holds and what happened in it, as a session sees it.
 from __future__ import annotations
 
 from array import array
+from enum import Enum
 
 from attrs import field, frozen
 
+from .accounts import AccountId
 from .flags import Keywords
 from .mailboxes import SpecialUse
 
@@ -139,3 +141,28 @@ class MessageRow:
     rendered: Rendered | None = field(default=None, repr=False)
     #: The header block with its empty line; present when asked for.
     header: bytes | None = field(default=None, repr=False)
+
+
+class MailboxChange(Enum):
+    """
+    What can happen in a mailbox.
+    """
+
+    ARRIVED = "arrived"
+    VANISHED = "vanished"
+    REFLAGGED = "reflagged"
+
+
+@frozen
+class MailboxEvent:
+    """
+    What happened in one mailbox, in one transaction or several.
+    """
+
+    account: AccountId
+    mailbox_id: int
+    #: Its name at that moment; empty if it is gone.
+    mailbox: str
+    changes: frozenset[MailboxChange]
+    #: Messages that arrived or were reflagged have this MODSEQ or a higher one.
+    modseq: int

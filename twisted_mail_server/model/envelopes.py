@@ -97,6 +97,8 @@ class Origin:
     account: AccountId | None = None
     #: The name under which they did.
     login: str = ""
+    #: The connection's id, as the log has it; empty for messages of our own.
+    session: str = field(default="", eq=False)
 
 
 @frozen
@@ -113,6 +115,8 @@ class Recipient:
     named: Address | None = None
     #: The reverse-path for this recipient alone: mail that is forwarded elsewhere goes on in our name (SRS).
     reverse_path: Address | None = None
+    #: Why it goes to Junk, or is held where it goes elsewhere; empty if it does not.
+    quarantine: str = ""
 
 
 @frozen

@@ -15,6 +15,7 @@ The one tree of expected failures, and what each says to a peer.
     |   +-- SchemaTooNew, BadSetting
     +-- Trouble                we failed, try again: 4xx, NO, -ERR
         +-- TemporaryFailure   anything of ours that should pass
+        |   +-- LoginUnavailable   a password cannot be checked now
         +-- DiskFull           no room; room will be made
         +-- DatabaseBusy       somebody else holds it
         +-- InUse              a mailbox or maildrop is locked by another session
@@ -36,8 +37,8 @@ class MailError(Exception):
     """
 
     #: SMTP reply code and enhanced status code (RFC 3463).
-    code: ClassVar[int] = 451
-    enhanced: ClassVar[str] = "4.3.0"
+    code: int = 451
+    enhanced: str = "4.3.0"
     #: IMAP response code (RFC 5530 and others), without brackets; empty for none.
     imap_code: ClassVar[str] = ""
     #: POP3 response code (RFC 2449, 3206); empty for none.
@@ -71,6 +72,7 @@ class OutOfTurn(PeerError):
     """
 
     code, enhanced = 503, "5.5.1"
+    imap_code = "CLIENTBUG"
 
 
 class TooLong(PeerError):
@@ -224,6 +226,8 @@ class SchemaTooNew(Refused):
     A database was written by a newer version of this program.
     """
 
+    imap_code = "CONTACTADMIN"
+
 
 class BadSetting(Refused):
     """
@@ -245,6 +249,14 @@ class TemporaryFailure(Trouble):
     """
     Anything of ours that should pass by itself.
     """
+
+
+class LoginUnavailable(TemporaryFailure):
+    """
+    Nobody can tell now whether a password is right (RFC 4954 section 6).
+    """
+
+    code, enhanced = 454, "4.7.0"
 
 
 class DiskFull(Trouble):

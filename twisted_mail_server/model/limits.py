@@ -60,6 +60,8 @@ IMAP_LITERALS = 256 * KIB
 IMAP_LITERAL_UNAUTHENTICATED = 4 * KIB
 #: Ranges in one sequence set.
 SEQUENCE_RANGES = 10_000
+#: An IMAP literal that comes without being asked for, where LITERAL- is offered instead of LITERAL+ (RFC 7888 section 5).
+UNASKED_LITERAL = 4096
 #: Nested parentheses in a command; FETCH needs three, SEARCH a few more.
 IMAP_NESTING = 20
 #: Keys in one SEARCH, and how deep they nest once chains of OR and of AND are flat.
@@ -82,6 +84,18 @@ IMAP_COALESCED = 16 * KIB
 ID_PAIRS = 30
 ID_FIELD = 30
 ID_VALUE = 1024
+#: Patterns of one LIST (RFC 5258), each of which may have to be held against every mailbox.
+LIST_PATTERNS = 100
+#: Messages of one APPEND (RFC 3502): each may hold a descriptor until all are there.
+APPEND_MESSAGES = 100
+#: Criteria of one SORT: there are nine, each of which makes sense once.
+SORT_CRITERIA = 20
+#: Octets of a header field that SORT and THREAD look at: more than a line, or the references of a very long thread.
+SORT_FIELD = 2 * KIB
+THREAD_FIELD = 16 * KIB
+#: References of one message that THREAD follows, and ancestors that it looks at to see whether a link would close a loop.
+THREAD_REFERENCES = 200
+THREAD_DEPTH = 1000
 #: Mailboxes of one account.
 MAILBOXES = 10_000
 #: Octets of a mailbox name in UTF-8, and levels of hierarchy.
@@ -122,6 +136,8 @@ LOGINS_PER_SESSION = 3
 UNAUTHENTICATED_BYTES = 64 * KIB
 #: Transactions of one SMTP session; then 421, and a new connection spreads the load.
 TRANSACTIONS_PER_SESSION = 1000
+#: Octets of refused chunks (RFC 3030) that one SMTP session may have thrown away; then the connection ends.
+SMTP_SKIPPED = 128 * MIB
 #: Commands in a row that bring no mail forward: NOOP, RSET, VRFY ...
 IDLE_COMMANDS = 100
 #: Octets of pipelined commands that wait while one is decided.
@@ -210,6 +226,13 @@ FAILURES_TRACKED = 10_000
 LOGINS_REMEMBERED = 10_000
 LOGIN_REMEMBERED = 600
 
+#: Work for one imported hash, bearable for a login: KiB and passes of argon2, rounds of SHA-crypt, the exponent of bcrypt's.
+ARGON2_MEMORY = 1024 * 1024
+ARGON2_PASSES = 50
+CRYPT_ROUNDS = 1_000_000
+BCRYPT_COST = 15
+#: Seconds that a checker of somebody else's may take for one password.
+CHECKER_TIMEOUT = 30
 #: Iterations that we compute as a client of a server that asks for them (RFC 5802 section 5.1): a seventh of a second, in which
 #: nothing else is done.
 SCRAM_ITERATIONS = 250_000
@@ -291,6 +314,10 @@ RELAY_COMMAND_TIMEOUT = 300
 RELAY_DATA_TIMEOUT = 120
 RELAY_END_TIMEOUT = 600
 RELAY_BLOCK_TIMEOUT = 180
+#: Seconds until a session is ready for mail, and for one message, however often its time-outs begin anew: against a server
+#: that keeps a connection busy with one line every few minutes.
+RELAY_OPEN_TIMEOUT = 900
+RELAY_MESSAGE_TIMEOUT = 3600
 #: Seconds for the reply to QUIT, and to a RSET between two messages: nothing depends on them.
 RELAY_QUIT_TIMEOUT = 5
 RELAY_RESET_TIMEOUT = 30

@@ -19,6 +19,8 @@ from .errors import CannotDo, OverLimit, SyntaxProblem
 
 SEPARATOR = "/"
 INBOX = "INBOX"
+#: Where mail goes that is not trusted.
+JUNK = "Junk"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 _SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*)-")
@@ -53,7 +55,7 @@ DEFAULT_MAILBOXES = (
     DefaultMailbox(INBOX),
     DefaultMailbox("Drafts", SpecialUse.DRAFTS),
     DefaultMailbox("Sent", SpecialUse.SENT),
-    DefaultMailbox("Junk", SpecialUse.JUNK),
+    DefaultMailbox(JUNK, SpecialUse.JUNK),
     DefaultMailbox("Trash", SpecialUse.TRASH),
     DefaultMailbox("Archive", SpecialUse.ARCHIVE),
 )

@@ -125,7 +125,14 @@ def format_set(numbers: Iterable[int]) -> bytes:
     """
     Write ascending numbers as a C{sequence-set}: C{1:3,5}.
     """
-    return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in runs(numbers))
+    return format_ranges(runs(numbers))
+
+
+def format_ranges(ranges: Iterable[tuple[int, int]]) -> bytes:
+    """
+    Write inclusive ranges as a C{sequence-set}.
+    """
+    return b",".join([b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in ranges])
 
 
 def pack(numbers: Iterable[int]) -> bytes:

@@ -200,9 +200,7 @@ def _circle(domain: str) -> MailLoop:
     return MailLoop(f"Mail for {domain} would come back here: this server is its best exchanger, and does not know it.")
 
 
-def _without_addresses(
-    domain: str, hosts: Sequence[Exchanger], known: Mapping[str, tuple[str, ...]]
-) -> MailError:
+def _without_addresses(domain: str, hosts: Sequence[Exchanger], known: Mapping[str, tuple[str, ...]]) -> MailError:
     if any(known.values()):
         return NoWay(f"The hosts that take mail for {domain} have no address that mail can be sent to.")
     if hosts[0].is_implicit:

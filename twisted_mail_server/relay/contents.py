@@ -35,9 +35,9 @@ class Content:
     _has_plain_header: bool | None = field(init=False, default=None)
     _converted: bytes | None = field(init=False, default=None)
 
-    async def outgoing(self, sender: Address | None, recipients: Sequence[tuple[int, Recipient]]) -> Sending:
+    async def sending(self, sender: Address | None, recipients: Sequence[tuple[int, Recipient]]) -> Sending:
         """
-        What a connection is to carry.
+        What a connection is to carry to some recipients.
 
         @raise TemporaryFailure: the content cannot be read.
         """
@@ -114,6 +114,16 @@ class Sending:
     is_eight_bit: bool
     #: Whether a part of the content may have been sent: from then on the other side may have the message, whatever it says.
     is_begun: bool = field(init=False, default=False)
+
+    async def convert(self) -> None:
+        """
+        Send it in 7 bits, here and from now on.
+
+        @raise CannotConvert: that is not possible.
+        @raise TemporaryFailure: the content cannot be read.
+        """
+        await self.content.convert()
+        self.options, self.is_eight_bit = evolve(self.options, body=BodyKind.SEVEN_BIT), False
 
     def outgoing(self) -> Outgoing:
         """

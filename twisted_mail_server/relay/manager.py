@@ -14,70 +14,27 @@ passed over for the next place.  Whatever else happens becomes a result as well;
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail_server.interfaces import IRelay, ISpool
-from twisted_mail_server.message.downgrade import CannotConvert
 from twisted_mail_server.model import limits
-from twisted_mail_server.model.addresses import Address
-from twisted_mail_server.model.envelopes import Recipient
-from twisted_mail_server.model.errors import MailError
 from twisted_mail_server.model.queue import Outcome, QueuedMessage, Result
-from twisted_mail_server.policies.routes import Stop
 
-from .connections import Connection, ConnectFailed, Connector, Target
-from .contents import Content, Sending
+from .connections import Connector
+from .contents import Content
 from .resting import Resting
-from .routing import Routes
-from .turns import Turn, Turns
+from .routing import Routes, Smarthost
+from .trying import Try
+from .turns import Turns
 
 _log = Logger()
-
-#: RFC 3463 section 3.7: what the message needs is not there, and may be made unnecessary by conversion.
-_CONVERSION_NEEDED = "5.6.3"
-
-
-@frozen
-class Smarthost:
-    """
-    The one server that takes everything.
-    """
-
-    host: str
-    port: int
-    #: C{off}, C{opportunistic}, C{required}, C{implicit}.
-    tls: str
-    login: tuple[str, bytes] | None = field(default=None, repr=False)
-
-    @property
-    def key(self) -> str:
-        """
-        How it is told apart from a domain.
-        """
-        return f"{self.host}:{self.port}"
-
-
-@frozen
-class Parcel:
-    """
-    Recipients of a message that share a transaction.
-    """
-
-    sender: Address | None
-    recipients: tuple[tuple[int, Recipient], ...]
-
-
-class Crowded(Exception):
-    """
-    The destination wants no more connections than it has.
-    """
 
 
 @implementer(IRelay)
@@ -96,32 +53,44 @@ class RelayManager:
     smarthost: Smarthost | None = None
     connections: int = limits.RELAY_CONNECTIONS
     connections_per_destination: int = limits.RELAY_CONNECTIONS_PER_DESTINATION
-    _turns: Turns = field(init=False)
-    _resting: Resting = field(init=False)
+    turns: Turns = field(init=False)
+    resting: Resting = field(init=False)
     _under_way: set[Deferred[list[Result]]] = field(init=False, factory=set)
     _is_stopped: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._turns = Turns(self.clock, self.connections, self.connections_per_destination)
-        self._resting = Resting(self.clock)
+        self.turns = Turns(self.clock, self.connections, self.connections_per_destination)
+        self.resting = Resting(self.clock)
 
     async def deliver(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> list[Result]:
         """
-        One try; see L{IRelay.deliver}.  Cancelled too when the server stops before its turn has come.
+        One try; see L{IRelay.deliver}.  Cancelled too when the server stops before its turn has come.  Where some recipients have
+        their result already, a cancelled try has one for each: the others wait.
         """
         if self._is_stopped:
             raise CancelledError
-        delivery = _Delivery(self, message, domain)
-        work: Deferred[list[Result]] = Deferred.fromCoroutine(delivery.run(numbers))
+        one = Try(
+            content=Content(self.spool, message, self.run),
+            message=message,
+            domain=domain,
+            smarthost=self.smarthost,
+            turns=self.turns,
+            resting=self.resting,
+            routes=self.routes,
+            connector=self.connector,
+        )
+        work: Deferred[list[Result]] = Deferred.fromCoroutine(one.run(numbers))
         self._under_way.add(work)
         try:
             return await work
         except CancelledError:
-            raise
+            if not one.results:
+                raise
+            # What another server has taken must not be sent twice.
+            return _completed(one.results, numbers, "The server stopped before it was sent.", "4.3.2")
         except Exception:  # noqa: BLE001 (a bug of ours must not lose mail: it is told, and tried again)
             _log.failure("relaying of {queue_id} to {domain} failed", queue_id=str(message.id), domain=domain)
-            text = "An internal error; the log has its traceback."
-            return [delivery.results.get(one) or Result(one, Outcome.DEFERRED, text, "4.3.0") for one in numbers]
+            return _completed(one.results, numbers, "An internal error; the log has its traceback.", "4.3.0")
         finally:
             self._under_way.discard(work)
 
@@ -130,15 +99,22 @@ class RelayManager:
         Begin nothing any more.  What has a connection may end, for L{limits.DRAIN_TIMEOUT} seconds; what has none is cancelled.
         """
         self._is_stopped = True
-        self._turns.cancel_waiting()
+        self.turns.cancel_waiting()
         timer = self.clock.callLater(limits.DRAIN_TIMEOUT, self._cancel_all)
         while self._under_way:
-            await DeferredList([_settled(work) for work in self._under_way])
-        await self._turns.closed()
+            await DeferredList(list(self._under_way), consumeErrors=True)
+        await self.turns.closed()
         if timer.active():
             timer.cancel()
 
     def _cancel_all(self) -> None:
         for work in list(self._under_way):
             work.cancel()
-        self._turns.abort_closing()
+        self.turns.abort_closing()
+
+
+def _completed(results: Mapping[int, Result], numbers: Sequence[int], text: str, status: str) -> list[Result]:
+    """
+    Who has no result yet waits.
+    """
+    return [results.get(number) or Result(number, Outcome.DEFERRED, text, status) for number in numbers]

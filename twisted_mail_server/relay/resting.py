@@ -40,9 +40,3 @@ class Resting:
         self._places[place] = (self._clock.seconds() + limits.RELAY_REST, result)
         if len(self._places) > limits.RELAY_RESTING:
             del self._places[next(iter(self._places))]
-
-    def forget(self, place: str) -> None:
-        """
-        It has answered.
-        """
-        self._places.pop(place, None)

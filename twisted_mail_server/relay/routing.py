@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred, DeferredList
@@ -15,6 +16,26 @@ from twisted_mail_server.interfaces import IResolver
 from twisted_mail_server.model.dns import DnsAnswer, RecordKind
 from twisted_mail_server.model.errors import DnsFailure
 from twisted_mail_server.policies.routes import Exchanger, NoWay, Stop, exchangers, is_public, literal_address, stops
+
+
+@frozen
+class Smarthost:
+    """
+    The one server that takes everything.
+    """
+
+    host: str
+    port: int
+    #: C{off}, C{opportunistic}, C{required}, C{implicit}.
+    tls: str
+    login: tuple[str, bytes] | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> str:
+        """
+        How it is told apart from a domain.
+        """
+        return f"{self.host}:{self.port}"
 
 
 @frozen(kw_only=True)
@@ -44,7 +65,7 @@ class Routes:
         if literal is not None:
             if not self.may_connect(literal) or literal in self.own_addresses:
                 raise NoWay(f"No mail can be sent to {domain}.")
-            return (Stop(domain, literal),)
+            return (Stop(literal, literal),)
         answer = await self.resolver.query(domain, RecordKind.MX)
         hosts = exchangers(domain, answer, own_names=self.own_names, chance=self.random)
         return await self._stops(domain, hosts, self.may_connect, self.own_addresses)
@@ -67,11 +88,17 @@ class Routes:
     ) -> tuple[Stop, ...]:
         names = [one.host for one in hosts if not _is_address(one.host)]
         # All at once: one that knows no answer keeps the others waiting no longer than itself.
-        found = await DeferredList([Deferred.fromCoroutine(self._addresses(name)) for name in names], fireOnOneErrback=True)
+        asked = [Deferred.fromCoroutine(self._addresses(name)) for name in names]
+        answers: dict[str, DnsAnswer | DnsFailure] = {}
+        found: list[tuple[bool, Any]] = await DeferredList(asked, consumeErrors=True)
+        for name, (is_answer, result) in zip(names, found, strict=True):
+            if not is_answer:
+                result.raiseException()
+            answers[name] = result
         return stops(
             domain,
             hosts,
-            {name: answer for name, (_, answer) in zip(names, found, strict=True)},
+            answers,
             own_addresses=own_addresses,
             may_connect=may_connect,
             prefer_ipv6=self.prefer_ipv6,

@@ -19,7 +19,7 @@ from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -182,6 +182,13 @@ class Turns:
         while self._closing:
             await DeferredList(list(self._closing))
 
+    def abort_closing(self) -> None:
+        """
+        Let go of what is being closed.
+        """
+        for closing in list(self._closing):
+            closing.cancel()
+
     # --- Inside.
 
     def _leave(self, lane: Lane, waiter: Deferred[Turn]) -> None:
@@ -227,20 +234,29 @@ class Turns:
 
     def _begin(self, lane: Lane) -> None:
         waiter = lane.waiting.popleft()
-        turn = Turn(lane)
-        if lane.idle:
-            # The one that was used last is the one most likely to be open still.
-            idle = lane.idle[-1]
-            self._forget(idle)
-            turn = Turn(lane, idle.connection, idle.carried, idle.in_a_row)
-        elif self._busy + len(self._idle) >= self._most:
-            self._evict()
         lane.busy += 1
         self._busy += 1
+        turn = self._reused(lane)
+        if turn is None:
+            turn = Turn(lane)
+            if self._busy + len(self._idle) > self._most:
+                self._evict()
         for queue in (self._ready, self._first, self._more):
             queue.pop(lane, None)
         self._enqueue(lane)
         waiter.callback(turn)
+
+    def _reused(self, lane: Lane) -> Turn | None:
+        """
+        A turn with a connection that idles; the one that was used last is the one most likely to be open still.
+        """
+        while lane.idle:
+            idle = lane.idle[-1]
+            if idle.connection.is_usable:
+                self._forget(idle)
+                return Turn(lane, idle.connection, idle.carried, idle.in_a_row)
+            self._drop(idle)
+        return None
 
     def _keep(self, turn: Turn, connection: Open) -> None:
         lane = turn.lane
@@ -267,6 +283,8 @@ class Turns:
 async def _close(connection: Open) -> None:
     try:
         await connection.close()
+    except CancelledError:
+        connection.abort()
     except Exception:  # noqa: BLE001 (what cannot be closed nicely is let go)
         _log.failure("a connection did not close")
         connection.abort()

@@ -7,7 +7,8 @@ L{Session.farewell}, how its protocol takes leave; it never touches a timer or a
 
 ::
 
-    connectionMade -> [PROXY header, from a proxy] -> [TLS handshake, if implicit] -> opened() -> data_received(...)* -> [leave(...)] -> closed()
+    connectionMade -> [PROXY header, from a proxy] -> [TLS handshake, if implicit] -> opened()
+        -> data_received(...)* -> [leave(...)] -> closed()
 
 Whatever a coroutine waits for is cancelled when the connection is lost, unless it is L{shielded <Session.is_shielded>}.
 """
@@ -25,15 +26,16 @@ from twisted.internet.interfaces import (
     INegotiated,
     IPushProducer,
 )
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..model import limits
-from ..protocols.sasl.bindings import channel_bindings
 from ..model.errors import SyntaxProblem
 from ..protocols.proxy import ProxyReader
+from ..protocols.sasl.bindings import channel_bindings
+from .factories import SessionFactory
 from .terms import Ending, Terms, TlsFacts, TlsUse, Transport, address_text, is_loopback, network_of
 
 __all__ = [
@@ -362,7 +364,8 @@ class Session(Protocol):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
         self.transport.registerProducer(self, True)
-        if terms.is_proxy(self.peer):
+        # Inside a TLS layer that was put around this factory no header can come first.
+        if terms.is_proxy(self.peer) and not INegotiated.providedBy(self.transport):
             self._proxy = ProxyReader()
             self.factory.sessions.add(self)
             self.set_deadline(limits.PROXY_TIMEOUT)
@@ -373,9 +376,7 @@ class Session(Protocol):
         try:
             header = reader.receive(data)
         except SyntaxProblem as problem:
-            log.warn(
-                "{service} proxy {peer} makes no sense: {problem}", problem=problem.public, **self._name()
-            )
+            log.warn("{service} proxy {peer} makes no sense: {problem}", problem=problem.public, **self._name())
             self.abort()
             return
         if header is None:
@@ -606,82 +607,3 @@ class Session(Protocol):
             self.abort()
         else:
             self.leave_now(Ending.TIMED_OUT)
-
-
-class SessionFactory(Factory):
-    """
-    Makes the sessions of one listener, counts them, and ends them.  A subclass names their class as C{protocol}.
-    """
-
-    noisy = False
-    protocol: Callable[..., Session] | None = None  # type: ignore[assignment]
-
-    def __init__(self, terms: Terms) -> None:
-        if terms.tls_use is not TlsUse.OFF and terms.tls is None:
-            raise AssertionError("TLS is used without certificates.")
-        self.terms = terms
-        #: Every connection that is not lost, refused ones too.
-        self.sessions: set[Session] = set()
-        self.is_draining = False
-        #: Connections admitted, by network.
-        self._by_address: dict[str, int] = {}
-        self._admitted = 0
-        self._drained: list[Deferred[None]] = []
-
-    def admit(self, session: Session) -> Ending | None:
-        """
-        Take in a new session, or tell why not.
-        """
-        self.sessions.add(session)
-        if self.is_draining:
-            return Ending.DRAINED
-        place = network_of(session.peer)
-        count = self._by_address.get(place, 0)
-        if self._admitted >= self.terms.connections:
-            return Ending.CROWDED
-        if count >= self.terms.connections_per_address and not is_loopback(session.peer):
-            return Ending.CROWDED
-        self._by_address[place] = count + 1
-        self._admitted += 1
-        session._is_counted = True
-        return None
-
-    def forget(self, session: Session) -> None:
-        """
-        A session is over.
-        """
-        self.sessions.discard(session)
-        if session._is_counted:
-            session._is_counted = False
-            self._admitted -= 1
-            place = network_of(session.peer)
-            self._by_address[place] -= 1
-            if not self._by_address[place]:
-                del self._by_address[place]
-        if not self.sessions:
-            drained, self._drained = self._drained, []
-            for waiting in drained:
-                waiting.callback(None)
-
-    async def drain(self) -> None:
-        """
-        Take nobody in any more, end each session after its current command, and return when all are gone; after
-        L{limits.DRAIN_TIMEOUT} they are aborted.
-        """
-        self.is_draining = True
-        for session in tuple(self.sessions):
-            session.drain()
-        if not self.sessions:
-            return
-        gone: Deferred[None] = Deferred()
-        self._drained.append(gone)
-        timer = self.terms.clock.callLater(limits.DRAIN_TIMEOUT, self._abort)
-        try:
-            await gone
-        finally:
-            if timer.active():
-                timer.cancel()
-
-    def _abort(self) -> None:
-        for session in tuple(self.sessions):
-            session.abort()

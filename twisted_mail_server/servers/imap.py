@@ -253,6 +253,7 @@ class ImapFactory(SessionFactory):
         authenticator: IAuthenticator,
         separator: str = SEPARATOR,
         message_size: int = limits.MESSAGE_SIZE,
+        unasked_literal: int | None = None,
         identity: tuple[tuple[bytes, bytes], ...] = (
             (b"name", b"twisted_mail_server"),
             (b"version", __version__.encode("ascii")),
@@ -261,7 +262,9 @@ class ImapFactory(SessionFactory):
         """
         @param separator: what stands between the levels of a mailbox name, on the wire.
         @param message_size: the largest message that APPEND takes.
+        @param unasked_literal: the largest literal that may come without being asked for: LITERAL- (RFC 7888), where that is
+            L{limits.UNASKED_LITERAL}; LITERAL+, if there is no limit.
         @param identity: what ID tells of this server (RFC 2971); nothing, if empty.
         """
         super().__init__(terms)
-        self.settings = Settings(terms.hostname, authenticator, IMAP, separator, identity, message_size)
+        self.settings = Settings(terms.hostname, authenticator, IMAP, separator, identity, message_size, unasked_literal)

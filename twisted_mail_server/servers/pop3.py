@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 
 from ..interfaces import IAuthenticator, IContent, IFileLock, ILogin, IMailboxView, IMailUser
 from ..model import limits
-from ..model.accounts import Secret
-from ..model.errors import MailError
+from ..model.accounts import AccountId, Secret
+from ..model.errors import MailError, Throttled
 from ..model.mailboxes import INBOX
 from ..protocols.pop3.conversation import Surroundings
 from ..protocols.pop3.events import Event, KeysAsked, LoginAsked, MessageAsked, OutputFilled, RemovalAsked, TlsAsked
@@ -132,7 +132,7 @@ class Pop3Session(Session):
     async def _make_room(self, event: OutputFilled) -> None:
         await self.write(self._engine.take_output())
 
-    async def _enter(self, event: LoginAsked) -> None:
+    async def _log_in(self, event: LoginAsked) -> None:
         try:
             maildrop = await self._open_maildrop(event.secret)
         except MailError as problem:
@@ -161,6 +161,7 @@ class Pop3Session(Session):
             secret, IMailUser, peer=self.peer, revoked=self.revoke
         )
         self.account = str(login.account.address)
+        self.factory.check_delay(login.account.id)
         mail = login.avatar.mail
         self._lock = await mail.lock_maildrop()
         view = self._view = await mail.select(INBOX, claim_recent=False)
@@ -171,6 +172,7 @@ class Pop3Session(Session):
             for row in await view.fetch(everything[start : start + limits.FETCH_BATCH_ROWS]):
                 uids.append(row.uid)
                 sizes.append(row.size)
+        self.factory.has_entered(login.account.id)
         return Maildrop(view.uidvalidity, uids, sizes)
 
     async def _send_message(self, event: MessageAsked) -> None:
@@ -255,7 +257,8 @@ class Pop3Session(Session):
     def _surroundings(self) -> Surroundings:
         mechanisms = self.factory.authenticator.mechanisms(is_private=self.is_private)
         offered = known(mechanisms, has_binding=bool(self.channel_bindings))
-        return Surroundings(self.is_private, self.can_start_tls, self.tls is not None, offered)
+        has_tls = self.tls is not None
+        return Surroundings(self.is_private, self.can_start_tls, has_tls, offered, self.factory.login_delay)
 
     async def _let_go(self) -> None:
         """
@@ -291,7 +294,7 @@ class Pop3Session(Session):
 
 #: Who answers what.
 _ANSWERS: dict[type[Event], Callable[[Pop3Session, Any], Coroutine[Any, Any, None]]] = {
-    LoginAsked: Pop3Session._enter,
+    LoginAsked: Pop3Session._log_in,
     KeysAsked: Pop3Session._find_keys,
     MessageAsked: Pop3Session._send_message,
     RemovalAsked: Pop3Session._remove,
@@ -307,9 +310,35 @@ class Pop3Factory(SessionFactory):
 
     protocol = Pop3Session
 
-    def __init__(self, terms: Terms, *, authenticator: IAuthenticator) -> None:
+    def __init__(self, terms: Terms, *, authenticator: IAuthenticator, login_delay: int = 0) -> None:
         """
         @param authenticator: who checks logins.
+        @param login_delay: seconds that have to pass between two logins of one account (RFC 2449 section 6.5).
         """
         super().__init__(terms)
         self.authenticator = authenticator
+        self.login_delay = login_delay
+        #: When accounts have logged in, the oldest first.
+        self._entered: dict[AccountId, float] = {}
+
+    def check_delay(self, account: AccountId) -> None:
+        """
+        Whether that account may log in now.
+
+        @raise Throttled: it has done so not long ago.
+        """
+        before = self._entered.get(account)
+        if before is not None and self.terms.clock.seconds() < before + self.login_delay:
+            raise Throttled(f"There have to be {self.login_delay} seconds between two logins.")
+
+    def has_entered(self, account: AccountId) -> None:
+        """
+        It has logged in; those for whom the time is over are forgotten.
+        """
+        if not self.login_delay:
+            return
+        now = self.terms.clock.seconds()
+        self._entered.pop(account, None)
+        self._entered[account] = now
+        while (oldest := next(iter(self._entered))) != account and self._entered[oldest] + self.login_delay <= now:
+            del self._entered[oldest]

@@ -14,7 +14,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..interfaces import IAuthenticator, IDirectory, IIntake, ILogin, IMailTransaction, ISubmitter
+from ..interfaces import (
+    IAuthenticator,
+    IDirectory,
+    IIntake,
+    ILogin,
+    IMailTransaction,
+    ISessionChecks,
+    ISubmitter,
+)
 from ..model import limits
 from ..model.accounts import Alias
 from ..model.addresses import Address
@@ -30,6 +38,7 @@ from ..protocols.smtp.events import (
     ContentEnded,
     ContentSpoiled,
     Event,
+    KeysAsked,
     MailAsked,
     NamesAsked,
     RecipientAsked,
@@ -69,6 +78,8 @@ class SmtpSession(Session):
         self._is_input_over = False
         #: Whether the deadline of content is running.
         self._is_content_timed = False
+        #: The client's name that was asked about last.
+        self._asked_helo: str | None = None
 
     # What Session asks for.
 
@@ -85,8 +96,11 @@ class SmtpSession(Session):
             tells_names=factory.directory is not None and factory.is_trusted(self.peer),
         )
         self._expect_login()
-        self._smtp.greet()
-        self.send(self._smtp.take_output())
+        if factory.checks is not None and factory.checks.asks_connection:
+            self.work(self._check_and_greet(factory.checks))
+        else:
+            self._smtp.greet()
+            self.send(self._smtp.take_output())
 
     def data_received(self, data: bytes) -> None:
         """
@@ -145,6 +159,8 @@ class SmtpSession(Session):
         """
         if self._login is not None:
             self._login.logout()
+        if self.factory.checks is not None:
+            self.factory.checks.ended(self.session_id)
         transaction = self._transaction
         if transaction is not None and not self.is_shielded:
             self._transaction = None
@@ -158,6 +174,29 @@ class SmtpSession(Session):
         return {} if smtp is None else dict(smtp.facts())
 
     # The conversation.
+
+    async def _check_and_greet(self, checks: ISessionChecks) -> None:
+        """
+        Greet who is wanted; what they have sent meanwhile is worked on then (RFC 5321 section 3.1: 554 for who is not, 421 for not now).
+        """
+        try:
+            await checks.check_connection(Origin(self.factory.service, self.peer, "", "SMTP", session=self.session_id))
+        except MailError as problem:
+            self._log_refusal(problem, "connection")
+            refusal = Reply(554 if problem.code >= 500 else 421, problem.public, problem.enhanced)
+            self.send(refusal.encode())
+            self.close()
+        else:
+            self._smtp.greet()
+            await self._converse()
+
+    async def _check_hello(self, checks: ISessionChecks, origin: Origin) -> None:
+        """
+        @raise MailError: nothing is wanted from a client of that name.
+        """
+        if origin.helo != self._asked_helo:
+            await checks.check_hello(origin)
+            self._asked_helo = origin.helo
 
     async def _converse(self) -> None:
         smtp = self._smtp
@@ -179,10 +218,12 @@ class SmtpSession(Session):
     async def _begin(self, event: MailAsked) -> None:
         if self._is_content_timed:
             self._expect_command()
-        login = self._login
+        login, origin, checks = self._login, self._origin(event), self.factory.checks
         try:
+            if checks is not None and checks.asks_hello:
+                await self._check_hello(checks, origin)
             self._transaction = await self.factory.intake.begin(
-                self._origin(event), event.sender, event.options, None if login is None else login.avatar
+                origin, event.sender, event.options, None if login is None else login.avatar
             )
         except MailError as problem:
             self._refuse(problem, "MAIL")
@@ -258,6 +299,16 @@ class SmtpSession(Session):
         else:
             self._smtp.accept(_names_reply((found.address,), is_utf8=event.is_utf8))
 
+    async def _find_keys(self, event: KeysAsked) -> None:
+        authenticator = self.factory.authenticator
+        assert authenticator is not None
+        try:
+            start = await authenticator.keys(event.name, event.hash_name, peer=self.peer)
+        except MailError as problem:
+            self._refuse(problem, "AUTH", login=event.name)
+        else:
+            self._smtp.keys_found(start, self.channel_bindings)
+
     async def _authenticate(self, event: AuthenticationAsked) -> None:
         authenticator = self.factory.authenticator
         assert authenticator is not None
@@ -287,7 +338,7 @@ class SmtpSession(Session):
         authenticator = self.factory.authenticator
         if authenticator is None or not self.is_private:
             return ()
-        return known(authenticator.mechanisms(is_private=True))
+        return known(authenticator.mechanisms(is_private=True), has_binding=bool(self.channel_bindings))
 
     def _expect_command(self) -> None:
         self._is_content_timed = False
@@ -334,6 +385,7 @@ class SmtpSession(Session):
             "" if self.tls is None else str(self.tls),
             None if login is None else login.account.id,
             self.account,
+            self.session_id,
         )
 
     def _refuse(self, problem: MailError, command: str, **facts: object) -> None:
@@ -361,6 +413,7 @@ _ANSWERS: dict[type[Event], Callable[[SmtpSession, Any], Coroutine[Any, Any, Non
     ContentEnded: SmtpSession._content_ended,
     Reset: SmtpSession._reset,
     NamesAsked: SmtpSession._names,
+    KeysAsked: SmtpSession._find_keys,
     AuthenticationAsked: SmtpSession._authenticate,
     TlsAsked: SmtpSession._upgrade,
 }
@@ -397,10 +450,12 @@ class SmtpFactory(SessionFactory):
         directory: IDirectory | None = None,
         message_size: int = limits.MESSAGE_SIZE,
         recipients: int = limits.RECIPIENTS,
+        checks: ISessionChecks | None = None,
     ) -> None:
         """
         @param authenticator: who checks logins; without one, none are offered.
         @param is_trusted: whether a peer, by its address, may submit without a login.
+        @param checks: the hooks that are asked about a connection, and what the client calls itself.
         @param directory: where VRFY and EXPN of trusted peers are looked up; else they say nothing.
         """
         super().__init__(terms)
@@ -409,6 +464,7 @@ class SmtpFactory(SessionFactory):
         self.authenticator = authenticator
         self.is_trusted = is_trusted
         self.directory = directory
+        self.checks = checks
         self.policy = Policy(
             terms.hostname, message_size, recipients, service is Service.SUBMISSION, service is Service.LMTP
         )

@@ -126,13 +126,14 @@ class Spool:
         """
         remaining = list(reports)
         promised: list[QueuedMessage] = []
-        for journal in (self._journal, *self._adopted):
-            ours = [one for one in settlements if journal.holds(one.queue_id)]
-            if ours:
-                promised += await journal.settle(ours, remaining)
+        for journal in self._adopted:
+            theirs = [one for one in settlements if journal.holds(one.queue_id)]
+            if theirs:
+                settlements = [one for one in settlements if one not in theirs]
+                promised += await journal.settle(theirs, remaining)
                 remaining = []
-        if remaining:
-            promised += await self._journal.settle((), remaining)
+        if settlements or remaining:
+            promised += await self._journal.settle(settlements, remaining)
         for message in promised:
             self._receiver(message)
         await self._release_finished()

@@ -44,7 +44,9 @@ from twisted_mail_server.model.queue import (
 GONE, INLINE, FILE = range(3)
 
 _COLUMNS = "id, queue_id, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home"
-_RECIPIENT = "address, named, reverse_path, orcpt, notify, refusal, fate, detail, attempts, changed, due, delay_told"
+_RECIPIENT = (
+    "address, named, reverse_path, orcpt, notify, refusal, quarantine, fate, detail, attempts, changed, due, delay_told"
+)
 
 #: Fates that leave something to do.
 _UNSETTLED = tuple(fate.value for fate in Fate if not fate.is_settled)
@@ -152,11 +154,13 @@ class Journal:
 
         @return: the reports, promised.
         """
-        known = [(self._rows[one.queue_id], one) for one in settlements if one.queue_id in self._rows]
+        rows_known = [(self._rows.get(one.queue_id), one) for one in settlements]
         messages = [_message_of(report) for report in reports]
 
         def record(transaction: ITransaction) -> tuple[list[Leftover], list[int]]:
-            return _settle(transaction, known), [_insert(transaction, message) for message in messages]
+            return _settle(transaction, _with_rows(transaction, rows_known)), [
+                _insert(transaction, message) for message in messages
+            ]
 
         leftover, rows = await self._database.transact(record)
         for message, row in zip(messages, rows, strict=True):
@@ -309,7 +313,7 @@ def _message(slot: str, columns: Sequence[Any], recipients: Sequence[Sequence[An
         BodyKind(body), declared, bool(is_utf8), None if returned is None else Returned(returned), envid
     )
     envelope = Envelope(
-        _read_origin(origin), read_address(sender), tuple(_recipient(*one[:6]) for one in recipients), options, received
+        _read_origin(origin), read_address(sender), tuple(_recipient(*one[:7]) for one in recipients), options, received
     )
     states = tuple(
         RecipientState(Fate(fate), detail, attempts, changed, due, bool(told))
@@ -321,12 +325,19 @@ def _message(slot: str, columns: Sequence[Any], recipients: Sequence[Sequence[An
 
 
 def _recipient(
-    address: str, named: str | None, reverse_path: str | None, orcpt: str, notify: str | None, refusal: str
+    address: str,
+    named: str | None,
+    reverse_path: str | None,
+    orcpt: str,
+    notify: str | None,
+    refusal: str,
+    quarantine: str,
 ) -> Recipient:
     wishes = None if notify is None else frozenset(Notify(one) for one in notify.split(",") if one)
     found = read_address(address)
     assert found is not None
-    return Recipient(found, refusal, RecipientOptions(wishes, orcpt), read_address(named), read_address(reverse_path))
+    options = RecipientOptions(wishes, orcpt)
+    return Recipient(found, refusal, options, read_address(named), read_address(reverse_path), quarantine)
 
 
 def _message_of(report: Report) -> QueuedMessage:
@@ -408,7 +419,7 @@ def _insert(transaction: ITransaction, message: QueuedMessage) -> int:
     if message.inline is not None:
         transaction.execute("INSERT INTO content (id, bytes) VALUES (?, ?)", (row, message.inline))
     transaction.execute_many(
-        f"INSERT INTO recipient (message, number, {_RECIPIENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO recipient (message, number, {_RECIPIENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (row, number, *_recipient_columns(one, state))
             for number, (one, state) in enumerate(zip(envelope.recipients, message.states, strict=True))
@@ -426,6 +437,7 @@ def _recipient_columns(recipient: Recipient, state: RecipientState) -> tuple[obj
         recipient.options.orcpt,
         None if wishes is None else ",".join(sorted(one.value for one in wishes)),
         recipient.refusal,
+        recipient.quarantine,
         state.fate.value,
         state.detail,
         state.attempts,
@@ -441,6 +453,22 @@ _RECORD = """
         detail = ?2, attempts = ?3, changed = ?4, due = ?5, delay_told = ?6
     WHERE message = ?7 AND number = ?8
 """
+
+
+def _with_rows(
+    transaction: ITransaction, settlements: Sequence[tuple[int | None, Settlement]]
+) -> list[tuple[int, Settlement]]:
+    """
+    The settlements with the row of each; a message that an operator removed meanwhile is looked up, one that nobody knows is left out.
+    """
+    known: list[tuple[int, Settlement]] = []
+    for row, one in settlements:
+        if row is None:
+            found = transaction.execute("SELECT id FROM message WHERE queue_id = ?", (one.queue_id.octets,))
+            row = found[0][0] if found else None
+        if row is not None:
+            known.append((row, one))
+    return known
 
 
 def _settle(transaction: ITransaction, known: Sequence[tuple[int, Settlement]]) -> list[Leftover]:

@@ -4,13 +4,13 @@ A whole spool in a dictionary: for tests, and for servers that promise nothing a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from twisted_mail_server.disk.memory import MemoryStagedContent
 from twisted_mail_server.interfaces import ISpool, IStagedContent
 from twisted_mail_server.model.envelopes import Envelope
 from twisted_mail_server.model.errors import NoSuchMessage, TemporaryFailure
@@ -23,54 +23,6 @@ from twisted_mail_server.model.queue import (
     Report,
     Settlement,
 )
-
-
-@implementer(IStagedContent)
-@define(eq=False)
-class MemoryContent:
-    """
-    Content in memory.
-    """
-
-    size: int = field(init=False, default=0)
-    digest: bytes = field(init=False, default=b"")
-    inline: bytes | None = field(init=False, default=None)
-    path: str | None = field(init=False, default=None)
-    _pieces: list[bytes] = field(init=False, factory=list)
-
-    def write(self, data: bytes) -> None:
-        """
-        Add to the end.
-        """
-        self._pieces.append(data)
-        self.size += len(data)
-
-    async def finish(self) -> None:
-        """
-        All is written.
-        """
-        if self.inline is None:
-            self.inline = b"".join(self._pieces)
-            self.digest = hashlib.sha256(self.inline).digest()
-
-    async def read(self, offset: int, length: int) -> bytes:
-        """
-        A piece of it.
-        """
-        whole = self.inline or b""
-        return whole[offset : offset + length]
-
-    def sync(self) -> None:
-        """
-        Memory is as durable as it gets.
-        """
-
-    async def discard(self) -> None:
-        """
-        Forget it.
-        """
-        self._pieces.clear()
-        self.inline = None
 
 
 @implementer(ISpool)
@@ -102,7 +54,7 @@ class MemorySpool:
         """
         Begin content.
         """
-        return MemoryContent()
+        return MemoryStagedContent()
 
     async def commit(self, queue_id: QueueId, envelope: Envelope, content: IStagedContent) -> QueuedMessage:
         """
@@ -130,7 +82,7 @@ class MemorySpool:
                 state = evolve(state, fate=message.states[one.number].fate)
             self._keep(message.with_state(one.number, state), state.changed)
         for report in reports:
-            content = MemoryContent()
+            content = MemoryStagedContent()
             content.write(report.content)
             await self.commit(report.id, report.envelope, content)
 

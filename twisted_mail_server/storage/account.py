@@ -16,7 +16,7 @@ from zope.interface import implementer
 from twisted_mail_server.interfaces import IAccountMail, IDisk, IFileLock, IStagedContent, IStaging, ITransaction
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
-from twisted_mail_server.model.changes import AppendResult, MailboxStatus
+from twisted_mail_server.model.changes import AppendResult, MailboxChange, MailboxEvent, MailboxStatus
 from twisted_mail_server.model.errors import DiskFull, InUse, MailError, NoSuchAccount, NoSuchMailbox, TemporaryFailure
 from twisted_mail_server.model.mailboxes import DefaultMailbox, SpecialUse, check_name
 from twisted_mail_server.model.queue import Arrival, QueueId
@@ -30,6 +30,7 @@ from twisted_mail_server.storage.finishing import finished
 from twisted_mail_server.storage.mailboxes import STATUS, Begin, Create, Delete, Rename, change_subscription, status_of
 from twisted_mail_server.storage.messages import MessageFiles
 from twisted_mail_server.storage.opening import MESSAGES, AccountDatabase, OpenDatabases
+from twisted_mail_server.storage.quota import Quota
 from twisted_mail_server.storage.room import Room
 from twisted_mail_server.storage.view import LiveMailbox, SqliteView
 from twisted_mail_server.storage.views import tell_all
@@ -61,6 +62,10 @@ class Surroundings:
     unfinished: Callable[[AccountId], None]
     #: Work that nobody waits for, but the end of the store.
     spawn: Callable[[str, Coroutine[Any, Any, Any]], None]
+    #: Who is to be told what happened in mailboxes, if somebody is.
+    observer: Callable[[], Callable[[MailboxEvent], None] | None]
+    #: How much mail an account may have.
+    quota: Quota
 
 
 @implementer(IAccountMail)
@@ -134,11 +139,14 @@ class SqliteAccount:
             tell_all(mailbox.views)
         self.live.clear()
 
-    async def edit(self, function: Callable[[ITransaction], tuple[_T, Moved]]) -> _T:
+    async def edit(
+        self, function: Callable[[ITransaction], tuple[_T, Moved]], change: MailboxChange = MailboxChange.ARRIVED
+    ) -> _T:
         """
-        Change rows, and tell everybody.  On a full disk the reserve is given back for it.
+        Change rows, and tell everybody: C{change} is what happens in the first mailbox that C{function} names; from others
+        messages vanish.  On a full disk the reserve is given back for it.
         """
-        return await finished(self._edit(function))
+        return await finished(self._edit(function, change))
 
     async def promise(self, function: Callable[[ITransaction], _T]) -> _T:
         """
@@ -162,6 +170,12 @@ class SqliteAccount:
         Keep a mailbox's snapshot packed.
         """
         await self.database.transact(lambda transaction: changes.pack_mailbox(transaction, mailbox))
+
+    async def quota(self) -> int | None:
+        """
+        Octets that this mail may take.
+        """
+        return await self._around.quota(self.account_id)
 
     def claim_recent(self, mailbox: int, uid: int) -> None:
         """
@@ -322,6 +336,7 @@ class SqliteAccount:
 
         @raise NoSuchTarget: there is no such mailbox.
         @raise OverLimit: too many keywords.
+        @raise OverQuota: they do not fit.
         """
         return await finished(self._append(mailbox, messages))
 
@@ -365,9 +380,9 @@ class SqliteAccount:
         found, wanted = await self.database.transact(look_inside)
         return found + await self.disk.run(look_at_files, self.disk, self.files, wanted)
 
-    async def _edit(self, function: Callable[[ITransaction], tuple[_T, Moved]]) -> _T:
+    async def _edit(self, function: Callable[[ITransaction], tuple[_T, Moved]], change: MailboxChange) -> _T:
         result, moved = await self.promise(function)
-        self._told(moved)
+        self._told(moved, change)
         return result
 
     async def _delete(self, name: str) -> None:
@@ -376,14 +391,15 @@ class SqliteAccount:
             live = self.live.get(mailbox)
             if live is not None:
                 live.is_deleted = True
-        self._told(moved)
+        self._told(moved, MailboxChange.VANISHED)
 
     async def _append(
         self, mailbox: str, messages: Sequence[tuple[IStagedContent, Sequence[str], int]]
     ) -> AppendResult:
         try:
             self.room.check()
-            return await self._add(Append(self.files, self._around.random, mailbox, messages))
+            quota = await self.quota()
+            return await self._add(Append(self.files, self._around.random, mailbox, messages, quota))
         finally:
             for staged, _, _ in messages:
                 await self._drop(staged)
@@ -406,7 +422,8 @@ class SqliteAccount:
             self.is_swept = False
             raise
         self.inline += inline
-        self._told(moved)
+        # Deliveries may reach several mailboxes.
+        self._told(moved, MailboxChange.ARRIVED, MailboxChange.ARRIVED)
         return result
 
     def _lock(self, name: str) -> IFileLock | None:
@@ -443,7 +460,7 @@ class SqliteAccount:
         )
         return evolve(status, recent=min(status.recent, rows[0][0]))
 
-    def _told(self, moved: Moved) -> None:
+    def _told(self, moved: Moved, first: MailboxChange, others: MailboxChange = MailboxChange.VANISHED) -> None:
         """
         After a commit: wake those who listen, here and elsewhere.
         """
@@ -456,6 +473,17 @@ class SqliteAccount:
                 self._around.publish(self.account_id, mailbox, modseq)
             except Exception:  # noqa: BLE001 (it is durable; news may be lost)
                 _log.failure("cannot tell the other processes of news")
+        observer = self._around.observer()
+        if observer is not None:
+            for number, (mailbox, modseq) in enumerate(moved.items()):
+                change = others if number else first
+                self._around.spawn("tell of a change", self._observe(observer, mailbox, modseq, change))
+
+    async def _observe(
+        self, told: Callable[[MailboxEvent], None], mailbox: int, modseq: int, change: MailboxChange
+    ) -> None:
+        rows = await self.query("SELECT name FROM mailbox WHERE id = ?", (mailbox,))
+        told(MailboxEvent(self.account_id, mailbox, rows[0][0] if rows else "", frozenset({change}), modseq))
 
     def _closed(self, content: int) -> None:
         self._readers[content] -= 1

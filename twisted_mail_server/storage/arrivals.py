@@ -20,6 +20,7 @@ from twisted_mail_server.storage import tables
 from twisted_mail_server.storage.editing import Moved
 from twisted_mail_server.storage.flagging import Tally, learn_what_fits
 from twisted_mail_server.storage.messages import MessageFiles
+from twisted_mail_server.storage.quota import check_rows
 from twisted_mail_server.storage.tables import Home, MailboxRow
 
 
@@ -176,15 +177,18 @@ class Append:
     random: Callable[[int], bytes]
     mailbox: str
     messages: Sequence[tuple[IStagedContent, Sequence[str], int]]
+    quota: int | None = None
 
     def __call__(self, transaction: ITransaction) -> tuple[AppendResult, Moved, int]:
         """
         @raise NoSuchTarget: there is no such mailbox.
         @raise OverLimit: too many keywords.
+        @raise OverQuota: they do not fit.
         """
         mailbox = tables.target_named(transaction, self.mailbox)
         if not self.messages:
             return AppendResult(mailbox.uidvalidity, ()), {}, 0
+        check_rows(transaction, self.quota, sum(staged.size for staged, _, _ in self.messages))
         keywords = mailbox.keywords.learn([flag for _, flags, _ in self.messages for flag in flags])
         additions = _Additions(transaction, self.files, self.random, tables.next_modseq(transaction))
         inline = 0

@@ -188,6 +188,21 @@ async def _read_changes(
     return MailboxSnapshot(uids, masks, modseqs, state.keywords, state.uidnext, state.modseq)
 
 
+async def vanished(query: Query, mailbox: int, after: int, until: int) -> tuple[int, ...] | None:
+    """
+    The UIDs expunged between two MODSEQs, ascending; C{None} where the change log was pruned in between.
+    """
+    gone: list[int] = []
+    for (packed,) in await query(
+        "SELECT uids FROM change WHERE mailbox = ? AND modseq > ? AND modseq <= ? AND kind = ?",
+        (mailbox, after, until, int(Kind.VANISHED)),
+    ):
+        gone += unpack(packed)
+    # The floor is read last: what was pruned before the log was read is below it.
+    ((floor,),) = await query("SELECT change_floor FROM account", ())
+    return None if after < floor else tuple(sorted(gone))
+
+
 def _without(old: MailboxSnapshot, gone: set[int]) -> tuple[array[int], array[int], array[int]]:
     """
     Copies of the arrays without some messages.

@@ -16,6 +16,7 @@ from twisted_mail_server.model.flags import DELETED, SEEN
 from twisted_mail_server.model.numbers import runs
 from twisted_mail_server.storage import tables
 from twisted_mail_server.storage.flagging import Operation, Tally, Translation
+from twisted_mail_server.storage.quota import check_rows
 from twisted_mail_server.storage.selecting import messages
 from twisted_mail_server.storage.tables import MESSAGE_COLUMNS, Kind
 
@@ -134,16 +135,20 @@ class Copy:
     target: str
     is_move: bool
     at: int = field(default=0)
+    #: Of a copy; what is moved takes no more room than before.
+    quota: int | None = None
 
     def __call__(self, transaction: ITransaction) -> tuple[CopyResult, Moved]:
         """
         @raise NoSuchTarget: there is no such mailbox.
+        @raise OverQuota: they do not fit.
         """
         target = tables.target_named(transaction, self.target)
         source = tables.mailbox_numbered(transaction, self.mailbox)
         rows = messages(transaction, f"m.uid, {MESSAGE_COLUMNS}", self.mailbox, self.uids)
         if source is None or not rows:
             return CopyResult(target.uidvalidity, (), ()), {}
+        check_rows(transaction, self.quota, sum(row[4] for row in rows))
         translated = Translation(source.keywords, target.keywords, [row[1] for row in rows])
         modseq = tables.next_modseq(transaction)
         uids = [row[0] for row in rows]

@@ -12,6 +12,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from twisted_mail_server.disk.memory import MemoryStagedContent
 from twisted_mail_server.interfaces import (
     IAccountMail,
     IDisk,
@@ -26,6 +27,8 @@ from twisted_mail_server.model.changes import (
     AppendResult,
     CopyResult,
     FlagResult,
+    MailboxChange,
+    MailboxEvent,
     MailboxSnapshot,
     MailboxStatus,
     MessageRow,
@@ -38,8 +41,9 @@ from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, INBOX, Defaul
 from twisted_mail_server.model.queue import Arrival, QueueId
 from twisted_mail_server.protocols.imap.rendering import render
 from twisted_mail_server.storage.flagging import Operation, Translation, learn_what_fits
-from twisted_mail_server.storage.memory_contents import MemoryContent, MemoryStagedContent
+from twisted_mail_server.storage.memory_contents import MemoryContent
 from twisted_mail_server.storage.names import find, find_target, plan_create, plan_delete, plan_rename
+from twisted_mail_server.storage.quota import Quota, check, unbounded
 from twisted_mail_server.storage.snapshots import snapshot_of
 from twisted_mail_server.storage.views import SessionView, tell_all
 
@@ -107,6 +111,8 @@ class _Mailbox:
     #: Expunged, and kept while somebody may have seen them.
     ghosts: dict[int, _Message] = field(factory=dict)
     views: set[SessionView] = field(factory=set)
+    #: MODSEQs, and the UIDs that were expunged with them.
+    vanished: list[tuple[int, tuple[int, ...]]] = field(factory=list)
     _snapshot: MailboxSnapshot | None = None
 
     @property
@@ -133,10 +139,12 @@ class _Mailbox:
         return uid
 
     def remove(self, uids: Iterable[int], modseq: int) -> None:
-        for uid in uids:
+        gone = tuple(uids)
+        for uid in gone:
             message = self.messages.pop(uid)
             if self.views:
                 self.ghosts[uid] = message
+        self.vanished.append((modseq, gone))
         self.modseq = modseq
 
     def changed(self) -> None:
@@ -219,7 +227,7 @@ class MemoryView(SessionView):
             mailbox.modseq = self._account.next_modseq()
             for message in changed:
                 message.mask, message.modseq = change(message.mask), mailbox.modseq
-            mailbox.changed()
+            self._account.changed(mailbox, MailboxChange.REFLAGGED)
         now = tuple(Reflagged(message.uid, message.mask, message.modseq) for message in meant)
         return FlagResult(now, tuple(sorted(refused)))
 
@@ -231,16 +239,25 @@ class MemoryView(SessionView):
         gone = tuple(message.uid for message in messages if message.mask & DELETED or not only_deleted)
         if gone:
             self._mailbox.remove(gone, self._account.next_modseq())
-            self._mailbox.changed()
+            self._account.changed(self._mailbox, MailboxChange.VANISHED)
         return gone
+
+    async def vanished_since(self, modseq: int) -> tuple[int, ...] | None:
+        """
+        The UIDs that were expunged after C{modseq}; everything is remembered.
+        """
+        until = self.snapshot.modseq
+        return tuple(sorted(uid for at, uids in self._mailbox.vanished if modseq < at <= until for uid in uids))
 
     async def copy(self, uids: Sequence[int], target: str) -> CopyResult:
         """
         Copy messages to another mailbox, or this one.
 
         @raise NoSuchTarget: there is no such mailbox.
+        @raise OverQuota: they do not fit.
         """
-        return self._account.copy(self._mailbox, uids, target, is_move=False)
+        quota = await self._account.quota()
+        return self._account.copy(self._mailbox, uids, target, is_move=False, quota=quota)
 
     async def move(self, uids: Sequence[int], target: str) -> CopyResult:
         """
@@ -274,6 +291,8 @@ class MemoryAccount:
     _clock: IReactorTime
     _random: Callable[[int], bytes]
     _disk: IDisk | None
+    _observer: Callable[[], Callable[[MailboxEvent], None] | None] = lambda: None
+    _quota: Quota = unbounded
     _modseq: int = 0
     _mailbox_ids: int = 0
     _uidvalidity: int = 0
@@ -301,6 +320,17 @@ class MemoryAccount:
             mailbox.changed()
         self._mailboxes.clear()
 
+    def changed(self, mailbox: _Mailbox, change: MailboxChange) -> None:
+        """
+        Tell everybody of a change.
+        """
+        mailbox.changed()
+        observer = self._observer()
+        if observer is not None:
+            name = "" if mailbox.is_deleted else mailbox.name
+            changes = frozenset({change})
+            observer(MailboxEvent(self.account_id, mailbox.mailbox_id, name, changes, mailbox.modseq))
+
     def next_modseq(self) -> int:
         """
         A MODSEQ higher than any before in this account (RFC 7162 section 3.1).
@@ -326,8 +356,7 @@ class MemoryAccount:
         """
         Octets and messages of all mailboxes together.
         """
-        statuses = [mailbox.status() for mailbox in self._mailboxes.values()]
-        return sum(status.size for status in statuses), sum(status.messages for status in statuses)
+        return self._size(), sum(len(mailbox.messages) for mailbox in self._mailboxes.values())
 
     async def create_mailbox(self, name: str, special_use: SpecialUse | None = None) -> MailboxStatus:
         """
@@ -348,7 +377,7 @@ class MemoryAccount:
         mailbox = self._mailboxes.pop(plan_delete(name, self._mailboxes))
         mailbox.remove(list(mailbox.messages), self.next_modseq())
         mailbox.is_deleted = True
-        mailbox.changed()
+        self.changed(mailbox, MailboxChange.VANISHED)
 
     async def rename_mailbox(self, old: str, new: str) -> None:
         """
@@ -409,20 +438,23 @@ class MemoryAccount:
 
         @raise NoSuchTarget: there is no such mailbox.
         @raise OverLimit: too many keywords.
+        @raise OverQuota: they do not fit.
         """
+        quota = await self.quota()
         try:
             contents = [await staged.read(0, staged.size) for staged, _, _ in messages]
         finally:
             for staged, _, _ in messages:
                 await staged.discard()
         target = self._mailboxes[find_target(mailbox, self._mailboxes)]
+        check(quota, self._size(), sum(map(len, contents)))
         target.keywords = target.keywords.learn([flag for _, flags, _ in messages for flag in flags])
         modseq = self.next_modseq()
         uids = [
             target.add(self._content(octets), target.keywords.mask(tuple(flags)), internal_date, modseq)
             for octets, (_, flags, internal_date) in zip(contents, messages, strict=True)
         ]
-        target.changed()
+        self.changed(target, MailboxChange.ARRIVED)
         return AppendResult(target.uidvalidity, tuple(uids))
 
     async def deliver(self, arrivals: Sequence[Arrival], settled: Sequence[QueueId] = ()) -> list[bool]:
@@ -445,7 +477,7 @@ class MemoryAccount:
                 target.add(self._content(octets), target.keywords.mask(arrival.flags), arrival.internal_date, modseq)
                 changed[target.mailbox_id] = target
         for target in changed.values():
-            target.changed()
+            self.changed(target, MailboxChange.ARRIVED)
         return news
 
     async def lock_maildrop(self) -> IFileLock:
@@ -471,16 +503,26 @@ class MemoryAccount:
         """
         return []
 
-    def copy(self, source: _Mailbox, uids: Sequence[int], target_name: str, *, is_move: bool) -> CopyResult:
+    async def quota(self) -> int | None:
+        """
+        Octets that this mail may take.
+        """
+        return await self._quota(self.account_id)
+
+    def copy(
+        self, source: _Mailbox, uids: Sequence[int], target_name: str, *, is_move: bool, quota: int | None = None
+    ) -> CopyResult:
         """
         Copy or move messages between two mailboxes, or within one.
 
         @raise NoSuchTarget: there is no such mailbox.
+        @raise OverQuota: they do not fit.
         """
         target = self._mailboxes[find_target(target_name, self._mailboxes)]
         messages = source.there(uids)
         if not messages:
             return CopyResult(target.uidvalidity, (), ())
+        check(quota, self._size(), sum(len(message.content.octets) for message in messages))
         translated = Translation(source.keywords, target.keywords, [message.mask for message in messages])
         target.keywords = translated.keywords
         modseq = self.next_modseq()
@@ -490,9 +532,16 @@ class MemoryAccount:
         originals = tuple(message.uid for message in messages)
         if is_move:
             source.remove(originals, modseq)
-            source.changed()
-        target.changed()
+            self.changed(source, MailboxChange.VANISHED)
+        self.changed(target, MailboxChange.ARRIVED)
         return CopyResult(target.uidvalidity, originals, tuple(copies))
+
+    def _size(self) -> int:
+        """
+        Octets of all mailboxes.
+        """
+        messages = (message for mailbox in self._mailboxes.values() for message in mailbox.messages.values())
+        return sum(len(message.content.octets) for message in messages)
 
     def _create(self, name: str, special_use: SpecialUse | None) -> _Mailbox:
         wanted = plan_create(name, self._mailboxes)
@@ -521,6 +570,7 @@ class MemoryStore:
     Every account's mail, in memory.
 
     @param disk: from where contents are read that the spool holds in files.
+    @param quota: octets that an account's mail may take.
     """
 
     def __init__(
@@ -529,12 +579,15 @@ class MemoryStore:
         random: Callable[[int], bytes],
         defaults: Sequence[DefaultMailbox] = DEFAULT_MAILBOXES,
         disk: IDisk | None = None,
+        quota: Quota = unbounded,
     ) -> None:
         self._clock = clock
         self._random = random
         self._defaults = defaults
         self._disk = disk
+        self._quota = quota
         self._accounts: dict[AccountId, MemoryAccount] = {}
+        self._observer: Callable[[MailboxEvent], None] | None = None
 
     async def create(self, account: AccountId) -> None:
         """
@@ -556,7 +609,7 @@ class MemoryStore:
         """
         mail = self._accounts.get(account)
         if mail is None:
-            mail = MemoryAccount(account, self._clock, self._random, self._disk)
+            mail = MemoryAccount(account, self._clock, self._random, self._disk, lambda: self._observer, self._quota)
             mail.begin(self._defaults)
             self._accounts[account] = mail
         return mail
@@ -572,6 +625,12 @@ class MemoryStore:
         None is ever due.
         """
         return ()
+
+    def observe(self, told: Callable[[MailboxEvent], None]) -> None:
+        """
+        Have C{told} called after each change.
+        """
+        self._observer = told
 
     async def close(self) -> None:
         """

@@ -18,10 +18,12 @@ from zope.interface import implementer
 from twisted_mail_server.interfaces import IDisk, IMailStore, INews
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
+from twisted_mail_server.model.changes import MailboxEvent
 from twisted_mail_server.model.errors import InUse, MailError, SyntaxProblem, TemporaryFailure
 from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, DefaultMailbox
 from twisted_mail_server.storage.account import SqliteAccount, Surroundings
 from twisted_mail_server.storage.opening import OPEN_LOCK, OpenDatabases
+from twisted_mail_server.storage.quota import Quota, unbounded
 from twisted_mail_server.storage.room import Room
 from twisted_mail_server.storage.staging import StagingFolder
 
@@ -65,6 +67,7 @@ class SqliteStore:
         min_free_bytes: int = limits.MIN_FREE_BYTES,
         reserve: int = limits.RESERVE,
         open_accounts: int = limits.OPEN_ACCOUNTS,
+        quota: Quota = unbounded,
     ) -> None:
         self._disk = disk
         self._clock = clock
@@ -78,6 +81,7 @@ class SqliteStore:
         self._accounts: WeakValueDictionary[AccountId, SqliteAccount] = WeakValueDictionary()
         self._unseen: list[AccountId] = []
         self._begun = False
+        self._observer: Callable[[MailboxEvent], None] | None = None
         self._work: set[Deferred[Any]] = set()
         self._tick_call: IDelayedCall | None = None
         self._around = Surroundings(
@@ -92,6 +96,8 @@ class SqliteStore:
             self._publish,
             self._unfinished,
             self._spawn,
+            lambda: self._observer,
+            quota,
         )
         if news is not None:
             news.subscribe(TOPIC, self._heard)
@@ -160,6 +166,12 @@ class SqliteStore:
         due = [account for account, mail in self._accounts.items() if self._is_due(mail, now)]
         unseen, self._unseen = self._unseen[:_UNSEEN_AT_ONCE], self._unseen[_UNSEEN_AT_ONCE:]
         return sorted({*due, *(account for account in unseen if self._disk.exists(self._path(account)))})
+
+    def observe(self, told: Callable[[MailboxEvent], None]) -> None:
+        """
+        Have C{told} called after each change that this process makes.
+        """
+        self._observer = told
 
     async def close(self) -> None:
         """

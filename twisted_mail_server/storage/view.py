@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from twisted_mail_server.interfaces import IMailboxView
 from twisted_mail_server.model import limits
-from twisted_mail_server.model.changes import CopyResult, FlagResult, MailboxSnapshot, MessageRow
+from twisted_mail_server.model.changes import CopyResult, FlagResult, MailboxChange, MailboxSnapshot, MessageRow
 from twisted_mail_server.model.errors import MessageGone, NoSuchAccount
 from twisted_mail_server.protocols.imap.rendering import unpack
 from twisted_mail_server.storage import changes
@@ -143,22 +143,25 @@ class SqliteView(SessionView):
         @raise OverLimit: the mailbox knows too many keywords.
         """
         change = ChangeFlags(self.mailbox_id, uids, operation, tuple(flags), unchanged_since)
-        return await self._account.edit(change)
+        return await self._account.edit(change, MailboxChange.REFLAGGED)
 
     async def expunge(self, uids: Sequence[int] | None = None, *, only_deleted: bool = True) -> tuple[int, ...]:
         """
         Remove messages for ever; durable on return; the UIDs removed.
         """
         self._account.note_garbage()
-        return await self._account.edit(Expunge(self.mailbox_id, uids, only_deleted, self._account.now))
+        expunge = Expunge(self.mailbox_id, uids, only_deleted, self._account.now)
+        return await self._account.edit(expunge, MailboxChange.VANISHED)
 
     async def copy(self, uids: Sequence[int], target: str) -> CopyResult:
         """
         Copy messages to another mailbox, or this one; durable on return.
 
         @raise NoSuchTarget: there is no such mailbox.
+        @raise OverQuota: they do not fit.
         """
-        return await self._account.edit(Copy(self.mailbox_id, uids, target, is_move=False))
+        quota = await self._account.quota()
+        return await self._account.edit(Copy(self.mailbox_id, uids, target, is_move=False, quota=quota))
 
     async def move(self, uids: Sequence[int], target: str) -> CopyResult:
         """
@@ -168,6 +171,12 @@ class SqliteView(SessionView):
         """
         self._account.note_garbage()
         return await self._account.edit(Copy(self.mailbox_id, uids, target, is_move=True, at=self._account.now))
+
+    async def vanished_since(self, modseq: int) -> tuple[int, ...] | None:
+        """
+        The UIDs that were expunged after C{modseq}; C{None} where the change log does not go back so far.
+        """
+        return await changes.vanished(self._account.query, self.mailbox_id, modseq, self.snapshot.modseq)
 
     async def _rows(self, table: str, columns: str, wanted: Sequence[int]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []

@@ -98,20 +98,20 @@ class PatternTests(SynchronousTestCase):
         """
         A pattern may hold wildcards without quotes, be a string, and be empty only as one.
         """
-        self.assertEqual("*", read_pattern(Cursor([b"*"]), "/"))
-        self.assertEqual("a/%]", read_pattern(Cursor([b"a/%]"]), "/"))
-        self.assertEqual("", read_pattern(Cursor([b'""']), "/"))
-        self.assertEqual("a b*", read_pattern(Cursor([b'"a b*"']), "/"))
-        self.assertEqual("a*", read_pattern(Cursor([b"", b"a*", b""]), "/"))
-        self.assertEqual("é*", read_pattern(Cursor([b"&AOk-*"]), "/"))
-        self.assertEqual("a/*", read_pattern(Cursor([b"a.*"]), "."))
+        self.assertEqual("*", read_pattern(Cursor([b"*"])))
+        self.assertEqual("a/%]", read_pattern(Cursor([b"a/%]"])))
+        self.assertEqual("", read_pattern(Cursor([b'""'])))
+        self.assertEqual("a b*", read_pattern(Cursor([b'"a b*"'])))
+        self.assertEqual("a*", read_pattern(Cursor([b"", b"a*", b""])))
+        self.assertEqual("é*", read_pattern(Cursor([b"&AOk-*"])))
+        self.assertEqual("a/*", read_pattern(Cursor([b"a.*"], separator=".")))
         for text in (b"", b"(", b'"', b"&A*", b'"\xe9"'):
-            self.assertRaises(SyntaxProblem, read_pattern, Cursor([text]), "/")
+            self.assertRaises(SyntaxProblem, read_pattern, Cursor([text]))
 
     def test_reference(self) -> None:
         """
         A reference may be empty, and may end in a separator.
         """
-        self.assertEqual("", read_reference(Cursor([b'""']), "/"))
-        self.assertEqual("a/b/", read_reference(Cursor([b"a.b."]), "."))
-        self.assertRaises(SyntaxProblem, read_reference, Cursor([b"*"]), "/")
+        self.assertEqual("", read_reference(Cursor([b'""'])))
+        self.assertEqual("a/b/", read_reference(Cursor([b"a.b."], separator=".")))
+        self.assertRaises(SyntaxProblem, read_reference, Cursor([b"*"]))

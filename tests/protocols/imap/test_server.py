@@ -136,7 +136,7 @@ class CollectingTests(ImapTestCase):
         """
         self.plays("""
             C: a APPEND INBOX {5}
-            S: a BAD APPEND cannot come before login.
+            S: a BAD [CLIENTBUG] APPEND cannot come before login.
             C: a XYZZY {5}
             S: a BAD There is no such command.
         """)
@@ -165,7 +165,7 @@ class CollectingTests(ImapTestCase):
         line.receive(b"a LOGIN {1000000+}\r\n")
         self.assertEqual(
             b"a BAD [LIMIT] The literals of a command have at most 4096 octets.\r\n"
-            b"* BYE That was too much to throw away.\r\n",
+            b"* BYE [TOOBIG] That was too much to throw away.\r\n",
             line.take(),
         )
         self.assertTrue(line.conversation.is_over)
@@ -176,7 +176,7 @@ class CollectingTests(ImapTestCase):
         """
         line = self.connect()
         line.receive(b"a NOOP\r\na XYZZY\r\n" * limits.ERRORS_PER_SESSION)
-        self.assertTrue(line.take().endswith(b"a BAD There is no such command.\r\n* BYE Too many errors.\r\n"))
+        self.assertTrue(line.take().endswith(b"a BAD There is no such command.\r\n* BYE [CLIENTBUG] Too many errors.\r\n"))
         self.assertTrue(line.conversation.is_over)
 
 
@@ -195,7 +195,7 @@ class BoundTests(ImapTestCase):
         self.assertFalse(line.conversation.is_over)
         line.receive(b"a XYZZY\r\n" * limits.ERRORS_PER_SESSION)
         self.assertTrue(line.conversation.is_over)
-        self.assertTrue(line.take().endswith(b"* BYE Too many errors.\r\n"))
+        self.assertTrue(line.take().endswith(b"* BYE [CLIENTBUG] Too many errors.\r\n"))
 
     def test_literals(self) -> None:
         """
@@ -210,6 +210,7 @@ class BoundTests(ImapTestCase):
             S: * 0 RECENT
             S: * OK [UIDVALIDITY ...
             S: * OK [UIDNEXT 1] ...
+            S: * OK [HIGHESTMODSEQ ...
             S: a OK ...
         """)
         line.receive(b"a SEARCH SUBJECT {200000}\r\n")

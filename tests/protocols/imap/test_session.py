@@ -9,7 +9,6 @@ from tests.support.imap import ImapTestCase
 from twisted_mail_server.model.changes import Reflagged
 from twisted_mail_server.model.errors import OutOfTurn
 from twisted_mail_server.model.flags import SEEN
-from twisted_mail_server.protocols.imap.session import flag_responses
 
 ONE = b"Subject: one\n\nBody.\n"
 
@@ -259,6 +258,7 @@ class NewsTests(ImapTestCase):
             S2: * 1 FETCH (FLAGS ($Work))
             S2: b OK ...
             C2: c EXAMINE INBOX
+            S2: * OK [CLOSED] ...
             S2: * FLAGS ...
             S2: * OK [PERMANENTFLAGS ()] Read-only.
             S2: * 3 EXISTS
@@ -266,6 +266,7 @@ class NewsTests(ImapTestCase):
             S2: * OK [UNSEEN 1] ...
             S2: * OK [UIDVALIDITY ...
             S2: * OK [UIDNEXT 4] ...
+            S2: * OK [HIGHESTMODSEQ ...
             S2: c OK [READ-ONLY] Open.
             C: d STORE 2 FLAGS.SILENT $Home
             S: * FLAGS (\Seen \Answered \Flagged \Deleted \Draft $Work $Home)
@@ -322,6 +323,7 @@ class NewsTests(ImapTestCase):
             S: * 0 RECENT
             S: * OK [UIDVALIDITY ...
             S: * OK [UIDNEXT 1] ...
+            S: * OK [HIGHESTMODSEQ ...
             S: a OK [READ-ONLY] ...
             C2: b DELETE Work
             S2: b OK Deleted.
@@ -362,10 +364,10 @@ class WritingTests(ImapTestCase):
         """
         self.add(ONE)
         self.line().receive(b"s SELECT INBOX\r\n")
-        selected = self.line().conversation.session.mailbox
+        session = self.line().conversation.session
         changed = [Reflagged(1, SEEN, 9), Reflagged(2, SEEN, 9)]
         self.assertEqual(
-            b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))\r\n", flag_responses(selected, changed, with_uid=True)
+            b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))\r\n", session.flag_responses(changed, with_uid=True)
         )
 
 
@@ -401,6 +403,7 @@ class StateTests(ImapTestCase):
             S: * 0 RECENT
             S: * OK [UIDVALIDITY ...
             S: * OK [UIDNEXT 1] ...
+            S: * OK [HIGHESTMODSEQ ...
             S: b OK [READ-WRITE] ...
         """)
         self.line().lose()

@@ -36,7 +36,7 @@ class StateTests(ImapTestCase):
         """
         for name, command in IMAP.commands.items():
             for state in (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED):
-                refused = b"z BAD %b cannot come %b.\r\n" % (name, state.value.encode())
+                refused = b"z BAD [CLIENTBUG] %b cannot come %b.\r\n" % (name, state.value.encode())
                 self.assertEqual(state not in command.states, self.answer(state, name) == refused, (name, state))
 
     def test_all_of_the_standard(self) -> None:

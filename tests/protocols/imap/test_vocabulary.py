@@ -50,7 +50,7 @@ class CapabilityTests(ImapTestCase):
         """
         line = self.connect(is_private=False, can_start_tls=True)
         self.assertEqual(
-            b"CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID LOGINDISABLED STARTTLS",
+            b"CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID LOGINDISABLED STARTTLS",
             IMAP.capabilities(line.conversation.session),
         )
 
@@ -60,7 +60,7 @@ class CapabilityTests(ImapTestCase):
         """
         line = self.connect(is_private=True)
         self.assertEqual(
-            b"CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN",
+            b"CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN",
             IMAP.capabilities(line.conversation.session),
         )
 
@@ -70,8 +70,8 @@ class CapabilityTests(ImapTestCase):
         """
         self.plays("""
             C: a LOGIN fred secret
-            S: a OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS ...] Logged in.
+            S: a OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS ...] Logged in.
             C: b CAPABILITY
-            S: * CAPABILITY IMAP4rev1 ... SPECIAL-USE CREATE-SPECIAL-USE MOVE
+            S: * CAPABILITY IMAP4rev1 ... SPECIAL-USE CREATE-SPECIAL-USE MOVE ...
             S: b OK ...
         """)

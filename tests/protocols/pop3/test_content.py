@@ -121,3 +121,38 @@ class OutgoingTests(SynchronousTestCase):
         self.assertTrue(outgoing.is_complete)
         self.assertEqual(b"", outgoing.add(b"three\r\n"))
         self.assertEqual(b".\r\n", outgoing.end())
+
+
+class AsciiTests(SynchronousTestCase):
+    """
+    For those who do not understand UTF-8.
+    """
+
+    def test_header(self) -> None:
+        """
+        The header is in ASCII and the body as it is, however the message is cut, for TOP too.
+        """
+        message = "Subject: \u00e4\r\nX: y\r\n\r\n\u00e4\r\n.\r\n".encode()
+        whole = "Subject: =?utf-8?b?w6Q=?=\r\nX: y\r\n\r\n\u00e4\r\n..\r\n.\r\n".encode()
+        for lines, expected in ((None, whole), (0, b"Subject: =?utf-8?b?w6Q=?=\r\nX: y\r\n\r\n.\r\n")):
+            for piece in range(1, len(message) + 1):
+                outgoing = Outgoing(lines, is_ascii=True)
+                pieces = [message[start : start + piece] for start in range(0, len(message), piece)]
+                self.assertEqual(expected, b"".join([*map(outgoing.add, pieces), outgoing.end()]), piece)
+
+    def test_no_body(self) -> None:
+        """
+        A message that is all header is sent at its end.
+        """
+        for message in ("Subject: \u00e4\r\n", "Subject: \u00e4"):
+            outgoing = Outgoing(is_ascii=True)
+            self.assertEqual(b"", outgoing.add(message.encode()))
+            self.assertEqual(b"Subject: =?utf-8?b?w6Q=?=\r\n.\r\n", outgoing.end())
+
+    def test_beyond_measure(self) -> None:
+        """
+        What does not become a header in a megabyte is sent as it is.
+        """
+        message = "X: \u00e4\r\n".encode() * 150_000
+        outgoing = Outgoing(is_ascii=True)
+        self.assertEqual(message + b".\r\n", outgoing.add(message) + outgoing.end())

@@ -139,6 +139,8 @@ class ExampleTests(Pop3Case):
             S: RESP-CODES
             S: AUTH-RESP-CODE
             S: EXPIRE NEVER
+            S: UTF8 USER
+            S: LANG
             S: IMPLEMENTATION twisted-mail-server
             S: .
             C: USER mrose
@@ -155,6 +157,8 @@ class ExampleTests(Pop3Case):
             S: RESP-CODES
             S: AUTH-RESP-CODE
             S: EXPIRE NEVER
+            S: UTF8 USER
+            S: LANG
             S: IMPLEMENTATION twisted-mail-server
             S: .
         """)
@@ -175,6 +179,8 @@ class ExampleTests(Pop3Case):
             S: RESP-CODES
             S: AUTH-RESP-CODE
             S: EXPIRE NEVER
+            S: UTF8 USER
+            S: LANG
             S: IMPLEMENTATION twisted-mail-server
             S: .
             C: USER mrose

@@ -5,21 +5,60 @@ C{mailctl account}: who lives here.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar
 
 import click
+from attrs import field, frozen
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
-from twisted_mail_server.admin.cli.tables import moment, print_json, print_table
+from twisted_mail_server.admin.cli.tables import moment, octets, print_json, print_table
 from twisted_mail_server.admin.operations import Operations, parse_account_address
+from twisted_mail_server.admin.sizes import parse_size
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account
 from twisted_mail_server.model.errors import Refused
 
-_password_stdin = click.option(
-    "--password-stdin", is_flag=True, help="Read the password from standard input: one line, its end not part of it."
-)
-_generate = click.option("--generate", is_flag=True, help="Make a random password, and print it.")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+#: What a password may come from, and what is said of that; they exclude each other.
+_OPTIONS = {
+    "--password-stdin": "Read the password from standard input: one line, its end not part of it.",
+    "--generate": "Make a random password, and print it.",
+    "--hash": "Read a hash of the password from standard input: argon2, bcrypt, or what crypt(3) writes. "
+    "It becomes one of ours when somebody logs in.",
+    "--no-password": "Keep no password: a checker that the settings name knows it.",
+}
+
+
+class Source(Enum):
+    """
+    Who made what is kept.
+    """
+
+    PASSWORD = "password"
+    HASH = "hash"
+    NONE = "none"
+
+
+@frozen
+class Given:
+    """
+    What an account is to have for a password.
+
+    @ivar password: empty if one is to be made.
+    """
+
+    source: Source
+    password: bytes = field(default=b"", repr=False)
+    password_hash: str | None = field(default=None, repr=False)
+
+
+def _secret_options(function: _F) -> _F:
+    for name, text in reversed(_OPTIONS.items()):
+        function = click.option(name, is_flag=True, help=text)(function)
+    return function
 
 
 @click.group("account")
@@ -29,21 +68,22 @@ def account() -> None:
 
 @account.command("add")
 @click.argument("address")
-@_password_stdin
-@_generate
+@_secret_options
 @json_option
 @pass_state
-def add(state: State, address: str, password_stdin: bool, generate: bool) -> None:
+def add(state: State, /, address: str, **options: bool) -> None:
     """Make an account for ADDRESS, such as alice@example.org.
 
     A running server knows it at once.
     """
     parse_account_address(address)
-    given = _ask_password(state, password_stdin, generate)
+    given = _ask_secret(state, **options)
 
     async def work(operations: Operations) -> tuple[Account, bytes | None]:
-        made = operations.make_password() if given is None else None
-        return await operations.add_account(address, made or given or b""), made
+        if given.source is not Source.PASSWORD:
+            return await operations.import_account(address, given.password_hash), None
+        made = given.password or operations.make_password()
+        return await operations.add_account(address, made), None if given.password else made
 
     added, made = state.run(work)
     _report(state, added, made, f"Added {added.address}.")
@@ -59,9 +99,15 @@ def list_accounts(state: State) -> None:
         print_json([_as_json(one) for one in accounts])
         return
     print_table(
-        ("ADDRESS", "CREATED (UTC)", "STATE", "ID"),
+        ("ADDRESS", "CREATED (UTC)", "STATE", "QUOTA", "ID"),
         [
-            (str(one.address), moment(one.created), "disabled" if one.is_disabled else "active", one.id.text)
+            (
+                str(one.address),
+                moment(one.created),
+                "disabled" if one.is_disabled else "active",
+                "-" if one.quota is None else octets(one.quota),
+                one.id.text,
+            )
             for one in accounts
         ],
         empty="There are no accounts.",
@@ -70,20 +116,21 @@ def list_accounts(state: State) -> None:
 
 @account.command("password")
 @click.argument("address")
-@_password_stdin
-@_generate
+@_secret_options
 @json_option
 @pass_state
-def password(state: State, address: str, password_stdin: bool, generate: bool) -> None:
+def password(state: State, /, address: str, **options: bool) -> None:
     """Give the account ADDRESS a new password.
 
     Its sessions end.
     """
-    given = _ask_password(state, password_stdin, generate)
+    given = _ask_secret(state, **options)
 
     async def work(operations: Operations) -> tuple[Account, bytes | None]:
-        made = operations.make_password() if given is None else None
-        return await operations.set_password(address, made or given or b""), made
+        if given.source is not Source.PASSWORD:
+            return await operations.import_password(address, given.password_hash), None
+        made = given.password or operations.make_password()
+        return await operations.set_password(address, made), None if given.password else made
 
     changed, made = state.run(work)
     _report(state, changed, made, f"Changed the password of {changed.address}.")
@@ -107,30 +154,92 @@ def remove(state: State, address: str, yes: bool) -> None:
         click.echo(f"Removed {removed}.")
 
 
-def _ask_password(state: State, password_stdin: bool, generate: bool) -> bytes | None:
-    """
-    The password that was given; L{None} if one is to be made.
+@account.command("disable")
+@click.argument("address")
+@json_option
+@pass_state
+def disable(state: State, address: str) -> None:
+    """Shut the account ADDRESS: it can neither log in nor get mail.
 
-    @raise Refused: there is none, and nobody to ask.
+    Its sessions end; mail for it is put off, so that the sender tries again. `enable` opens it again.
     """
-    if password_stdin and generate:
-        raise click.UsageError("--password-stdin and --generate exclude each other.")
-    if generate:
-        return None
-    if password_stdin:
-        return _read_password()
+    _set_disabled(state, address, True)
+
+
+@account.command("enable")
+@click.argument("address")
+@json_option
+@pass_state
+def enable(state: State, address: str) -> None:
+    """Open the account ADDRESS again."""
+    _set_disabled(state, address, False)
+
+
+def _set_disabled(state: State, address: str, is_disabled: bool) -> None:
+    changed = state.run(lambda operations: operations.set_disabled(address, is_disabled))
+    _report(state, changed, None, f"{'Disabled' if is_disabled else 'Enabled'} {changed.address}.")
+
+
+@account.command("quota")
+@click.argument("address")
+@click.argument("size", required=False)
+@json_option
+@pass_state
+def quota(state: State, address: str, size: str | None) -> None:
+    """Show how much mail the account ADDRESS has, or let it have no more than SIZE.
+
+    SIZE is a number and a unit, such as 5GiB, or `none`. What is there already stays; new mail is put off at the sender, and
+    IMAP refuses to add more.
+    """
+    if size is not None:
+        bound = None if size.lower() == "none" else parse_size(size)
+        changed = state.run(lambda operations: operations.set_quota(address, bound))
+        words = "has no quota now" if bound is None else f"may have {octets(bound)} now"
+        _report(state, changed, None, f"{changed.address} {words}.")
+        return
+    found, used, messages = state.run(lambda operations: operations.usage(address))
+    if state.as_json:
+        print_json({"address": str(found.address), "quota": found.quota, "used": used, "messages": messages})
+        return
+    bound_text = "-" if found.quota is None else octets(found.quota)
+    share = f"{100 * used / found.quota:.0f} %" if found.quota else "-"
+    print_table(
+        ("ADDRESS", "USED", "MESSAGES", "QUOTA", "SHARE"),
+        [(str(found.address), octets(used), str(messages), bound_text, share)],
+        empty="",
+    )
+
+
+def _ask_secret(state: State, **options: bool) -> Given:
+    """
+    What the options say, or a person does.
+
+    @raise Refused: there is nothing, and nobody to ask.
+    """
+    chosen = [name for name in _OPTIONS if options[name.strip("-").replace("-", "_")]]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen)} exclude each other.")
+    match chosen:
+        case ["--generate"]:
+            return Given(Source.PASSWORD)
+        case ["--no-password"]:
+            return Given(Source.NONE)
+        case ["--hash"]:
+            return Given(Source.HASH, password_hash=_read_line("hash").decode("ascii", "replace"))
+        case ["--password-stdin"]:
+            return Given(Source.PASSWORD, _read_line("password"))
     if not state.is_terminal:
         raise Refused("Nobody is there to be asked for a password. Use --password-stdin or --generate.")
     entered: str = click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
-    return entered.encode("utf-8", "surrogateescape")
+    return Given(Source.PASSWORD, entered.encode("utf-8", "surrogateescape"))
 
 
-def _read_password() -> bytes:
+def _read_line(what: str) -> bytes:
     line = sys.stdin.buffer.readline(limits.PASSWORD + 3)
     # A line may end as on Windows, or with the end of the input.
     found = line.removesuffix(b"\n").removesuffix(b"\r")
     if not found:
-        raise Refused("There is no password on standard input.")
+        raise Refused(f"There is no {what} on standard input.")
     return found
 
 
@@ -150,4 +259,5 @@ def _as_json(found: Account) -> dict[str, Any]:
         "id": found.id.text,
         "created": found.created,
         "disabled": found.is_disabled,
+        "quota": found.quota,
     }

@@ -19,9 +19,37 @@ def domain() -> None:
 @json_option
 @pass_state
 def list_domains(state: State) -> None:
-    """Show the local domains: those of the settings and those of accounts."""
+    """Show the local domains: those of the settings, those added here, and those of accounts and aliases."""
     domains = state.run(lambda operations: operations.domains())
     if state.as_json:
         print_json(domains)
         return
     print_table(("DOMAIN",), [(domain,) for domain in domains], empty="There are no local domains.")
+
+
+@domain.command("add")
+@click.argument("domain", metavar="DOMAIN")
+@json_option
+@pass_state
+def add(state: State, domain: str) -> None:
+    """Make DOMAIN local, so that mail for it is delivered here."""
+    _report(state, "Added", state.run(lambda operations: operations.add_domain(domain)))
+
+
+@domain.command("remove")
+@click.argument("domain", metavar="DOMAIN")
+@json_option
+@pass_state
+def remove(state: State, domain: str) -> None:
+    """Make DOMAIN local no more.
+
+    Not while an account or alias is in it, and not if the settings declare it.
+    """
+    _report(state, "Removed", state.run(lambda operations: operations.remove_domain(domain)))
+
+
+def _report(state: State, done: str, domain: str) -> None:
+    if state.as_json:
+        print_json({"domain": domain})
+    else:
+        click.echo(f"{done} {domain}.")

@@ -4,13 +4,16 @@ C{mailctl queue}: mail that is on its way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
-from twisted_mail_server.admin.cli.tables import moment, octets, print_json, print_table
-from twisted_mail_server.model.queue import QueuedMessage
+from twisted_mail_server.admin.cli.tables import moment, octets, print_json, print_table, until
+from twisted_mail_server.admin.operations import Operations
+from twisted_mail_server.model.errors import Refused
+from twisted_mail_server.model.queue import Fate, QueueChange, QueuedMessage, RecipientState
 
 
 @click.group("queue")
@@ -23,17 +26,23 @@ def queue() -> None:
 @pass_state
 def list_messages(state: State) -> None:
     """Show every message that is not delivered yet, oldest first."""
-    messages = state.run(lambda operations: operations.queue())
+
+    async def work(operations: Operations) -> tuple[list[QueuedMessage], float]:
+        return await operations.queue(), operations.now()
+
+    messages, now = state.run(work)
     if state.as_json:
         print_json([_as_json(message) for message in messages])
         return
     print_table(
-        ("ID", "RECEIVED (UTC)", "SIZE", "FROM", "TO"),
+        ("ID", "RECEIVED (UTC)", "SIZE", "TRIES", "NEXT TRY", "FROM", "TO"),
         [
             (
                 str(message.id),
                 moment(message.envelope.received),
                 octets(message.size),
+                str(max((one.attempts for one in _unsettled(message)), default=0)),
+                _next_try(message, now),
                 _sender(message) or "<>",
                 _waiting(message),
             )
@@ -48,8 +57,12 @@ def list_messages(state: State) -> None:
 @json_option
 @pass_state
 def show(state: State, queue_id: str) -> None:
-    """Show what is known of one message, delivered or not."""
-    message = state.run(lambda operations: operations.queued(queue_id))
+    """Show what is known of one message, delivered or not: what was tried, what the other side said, when it is next tried."""
+
+    async def work(operations: Operations) -> tuple[QueuedMessage, float]:
+        return await operations.queued(queue_id), operations.now()
+
+    message, now = state.run(work)
     if state.as_json:
         print_json(_as_json(message))
         return
@@ -68,19 +81,99 @@ def show(state: State, queue_id: str) -> None:
     )
     click.echo()
     print_table(
-        ("RECIPIENT", "STATE", "TRIES", "SINCE (UTC)", "DETAIL"),
+        ("RECIPIENT", "STATE", "TRIES", "SINCE (UTC)", "NEXT TRY (UTC)", "DETAIL"),
         [
             (
                 str(recipient.address),
                 fate.fate.value,
                 str(fate.attempts),
                 moment(fate.changed) if fate.changed else "-",
+                _due(fate, now),
                 fate.detail,
             )
             for recipient, fate in zip(message.envelope.recipients, message.states, strict=True)
         ],
         empty="It has no recipients.",
     )
+
+
+@queue.command("hold")
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
+@json_option
+@pass_state
+def hold(state: State, queue_ids: tuple[str, ...]) -> None:
+    """Keep messages until they are released."""
+    _change(state, queue_ids, QueueChange.HOLD, "Holding")
+
+
+@queue.command("release")
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
+@json_option
+@pass_state
+def release(state: State, queue_ids: tuple[str, ...]) -> None:
+    """Let messages that are held go on."""
+    _change(state, queue_ids, QueueChange.RELEASE, "Released")
+
+
+@queue.command("retry")
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
+@json_option
+@pass_state
+def retry(state: State, queue_ids: tuple[str, ...]) -> None:
+    """Try messages again now, and not only when they are due."""
+    _change(state, queue_ids, QueueChange.RETRY, "Trying")
+
+
+@queue.command("remove")
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@pass_state
+def remove(state: State, queue_ids: tuple[str, ...], yes: bool) -> None:
+    """Take messages out of the queue, for ever; nobody is told."""
+    if not yes:
+        if not state.is_terminal:
+            raise Refused("Nobody is there to be asked. Add --yes to take messages out of the queue.")
+        count = "1 message" if len(queue_ids) == 1 else f"{len(queue_ids)} messages"
+        click.confirm(f"Take {count} out of the queue, for ever?", abort=True, err=True)
+    _change(state, queue_ids, QueueChange.REMOVE, "Removed")
+
+
+def _change(state: State, queue_ids: Sequence[str], change: QueueChange, done: str) -> None:
+    """
+    The same change to several messages, up to the first that is not there.
+    """
+
+    async def work(operations: Operations) -> list[QueuedMessage]:
+        return [await operations.change_queued(queue_id, change) for queue_id in queue_ids]
+
+    changed = state.run(work)
+    if state.as_json:
+        print_json([_as_json(message) for message in changed])
+        return
+    for message in changed:
+        click.echo(f"{done} {message.id}.")
+
+
+def _unsettled(message: QueuedMessage) -> list[RecipientState]:
+    return [fate for fate in message.states if not fate.fate.is_settled]
+
+
+def _next_try(message: QueuedMessage, now: float) -> str:
+    """
+    When somebody is next tried.
+    """
+    due = [fate.due for fate in message.states if fate.fate is Fate.PENDING]
+    return until(min(due), now) if due else Fate.HELD.value
+
+
+def _due(fate: RecipientState, now: float) -> str:
+    """
+    When one recipient is next tried: absolute, and from now.
+    """
+    if fate.fate is not Fate.PENDING:
+        return "-"
+    return f"{moment(fate.due)} ({until(fate.due, now)})" if fate.due > now else "now"
 
 
 def _sender(message: QueuedMessage) -> str:
@@ -117,6 +210,7 @@ def _as_json(message: QueuedMessage) -> dict[str, Any]:
                 "detail": fate.detail,
                 "attempts": fate.attempts,
                 "changed": fate.changed,
+                "due": fate.due if fate.fate is Fate.PENDING else None,
             }
             for recipient, fate in zip(message.envelope.recipients, message.states, strict=True)
         ],

@@ -12,6 +12,7 @@ import click
 
 from twisted_mail_server import __version__
 from twisted_mail_server.admin.cli.account import account
+from twisted_mail_server.admin.cli.alias import alias
 from twisted_mail_server.admin.cli.check import check
 from twisted_mail_server.admin.cli.domain import domain
 from twisted_mail_server.admin.cli.queue import queue
@@ -20,7 +21,7 @@ from twisted_mail_server.admin.cli.tables import printable
 from twisted_mail_server.model.errors import MailError
 
 #: Everything that can be said to C{mailctl}, in the order in which it is listed.
-COMMANDS: tuple[click.Command, ...] = (account, domain, queue, check)
+COMMANDS: tuple[click.Command, ...] = (account, domain, alias, queue, check)
 
 _FAILED, _MISUSED = 1, 2
 

@@ -59,12 +59,29 @@ def moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def until(due: int, now: float) -> str:
+    """
+    How long it is until C{due}, for people: the two largest units.
+    """
+    left = int(due - now)
+    if left <= 0:
+        return "now"
+    parts: list[str] = []
+    for unit, seconds in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, seconds)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    return "in " + " ".join(part for part in parts[:2] if not part.startswith("0"))
+
+
 def octets(count: int) -> str:
     """
     A size for people.
     """
     if count < 1024:
         return f"{count} B"
-    if count < 1024 * 1024:
+    if count < 1024**2:
         return f"{count / 1024:.1f} KiB"
-    return f"{count / 1024 / 1024:.1f} MiB"
+    if count < 1024**3:
+        return f"{count / 1024**2:.1f} MiB"
+    return f"{count / 1024**3:.1f} GiB"

@@ -13,7 +13,14 @@ from twisted.logger import Logger
 from twisted_mail_server.auth.credentials import IPasswordSecret, IProvedSecret, PasswordSecret, ProvedSecret
 from twisted_mail_server.auth.hashing import Argon2Passwords
 from twisted_mail_server.interfaces import IDirectory
-from twisted_mail_server.model.accounts import Account, AccountId, ScramKeys, ScramProof, StoredCredentials
+from twisted_mail_server.model.accounts import (
+    NO_PASSWORD,
+    Account,
+    AccountId,
+    ScramKeys,
+    ScramProof,
+    StoredCredentials,
+)
 from twisted_mail_server.model.errors import MailError
 
 _log = Logger()
@@ -46,12 +53,12 @@ class LocalPasswords:
 
     async def check(self, secret: PasswordSecret | ProvedSecret) -> AccountId | None:
         """
-        The account, if the directory knows it and the password is right.
+        The account, if the directory knows it and its password, and the password is right.
 
         @raise UnauthorizedLogin: wrong password, or the account is disabled.
         """
         found = await self.directory.login(secret.name)
-        if found is None:
+        if found is None or found[1].password_hash == NO_PASSWORD:
             return None
         if isinstance(secret, ProvedSecret):
             return _check_proof(secret.proof, *found)

@@ -55,9 +55,7 @@ class Cursor:
 
     __slots__ = ("_at", "_depth", "_has_utf8_names", "_index", "_line", "_pieces", "_separator")
 
-    def __init__(
-        self, pieces: Sequence[bytes], *, separator: str = SEPARATOR, has_utf8_names: bool = False
-    ) -> None:
+    def __init__(self, pieces: Sequence[bytes], *, separator: str = SEPARATOR, has_utf8_names: bool = False) -> None:
         self._pieces = pieces or (b"",)
         self._index = 0
         self._line = self._pieces[0]

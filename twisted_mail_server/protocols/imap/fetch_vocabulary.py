@@ -54,7 +54,7 @@ class Batch:
     uids: list[int]
     #: Flags as they are after this FETCH.
     masks: list[int]
-    #: MODSEQs, likewise.
+    #: MODSEQs, likewise; only if they are told.
     modseqs: list[int]
     snapshot: MailboxSnapshot
     #: UIDs that are recent to this session.

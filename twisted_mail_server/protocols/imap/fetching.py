@@ -176,9 +176,7 @@ def _internal_date(seconds: int) -> bytes:
 
 UID = FetchItem(b"UID", column=lambda batch: batch.uids, form=b"%d")
 FLAGS = FetchItem(b"FLAGS", column=lambda batch: batch.flags.column(batch.masks, batch.uids, batch.recent))
-MODSEQ = FetchItem(
-    b"MODSEQ", column=lambda batch: batch.modseqs, form=b"(%d)", enables=frozenset({b"CONDSTORE"})
-)
+MODSEQ = FetchItem(b"MODSEQ", column=lambda batch: batch.modseqs, form=b"(%d)", enables=frozenset({b"CONDSTORE"}))
 #: What is told of flags that have changed (RFC 3501 section 6.4.5, RFC 7162 section 3.2.4).
 _CHANGE_ITEMS = (FLAGS, UID, MODSEQ)
 INTERNALDATE = FetchItem(
@@ -364,6 +362,7 @@ class _Fetch:
         self._opens = any(item.cut is not None for item in self._items)
         # Flags that changed are told even if nobody asked for them; who asked gets them anyway.
         self._change_items = [item for item in _CHANGE_ITEMS[: None if tells_modseq else 1] if item not in self._items]
+        self._tells_modseq = tells_modseq or MODSEQ in self._items
         self._tells_changes = set_seen and bool(self._change_items)
         self._pending: list[bytes] = []
         self._pending_size = 0
@@ -392,7 +391,7 @@ class _Fetch:
             [position for position, _ in numbered],
             [uid for _, uid in numbered],
             [masks[position - 1] for position, _ in numbered],
-            [modseqs[position - 1] for position, _ in numbered],
+            [modseqs[position - 1] for position, _ in numbered] if self._tells_modseq else [],
             self._view.snapshot,
             self._recent,
             self._flags,
@@ -421,9 +420,10 @@ class _Fetch:
             return {}
         now = {each.uid: each for each in result.now}
         batch.masks = [now[uid].mask if uid in now else mask for uid, mask in zip(batch.uids, batch.masks, strict=True)]
-        batch.modseqs = [
-            now[uid].modseq if uid in now else modseq for uid, modseq in zip(batch.uids, batch.modseqs, strict=True)
-        ]
+        if self._tells_modseq:
+            batch.modseqs = [
+                now[uid].modseq if uid in now else modseq for uid, modseq in zip(batch.uids, batch.modseqs, strict=True)
+            ]
         return now
 
     def _tell(self, changed: Iterable[Reflagged]) -> None:
@@ -443,7 +443,8 @@ class _Fetch:
         kept = [index for index, uid in enumerate(batch.uids) if uid in known]
         batch.positions = [batch.positions[index] for index in kept]
         batch.masks = [batch.masks[index] for index in kept]
-        batch.modseqs = [batch.modseqs[index] for index in kept]
+        if self._tells_modseq:
+            batch.modseqs = [batch.modseqs[index] for index in kept]
         batch.uids = [batch.uids[index] for index in kept]
 
     def _changes(self, batch: Batch, changed: Mapping[int, Reflagged]) -> list[bytes]:

@@ -79,7 +79,7 @@ def read_date_time(cursor: Cursor) -> int:
     return (moment - _EPOCH) // timedelta(seconds=1)
 
 
-def read_pattern(cursor: Cursor, separator: str) -> str:
+def read_pattern(cursor: Cursor) -> str:
     """
     C{list-mailbox}: a name with wildcards, in its inner form (RFC 3501 section 6.3.8).
 
@@ -90,7 +90,7 @@ def read_pattern(cursor: Cursor, separator: str) -> str:
     return cursor.name(octets)
 
 
-def read_reference(cursor: Cursor, separator: str) -> str:
+def read_reference(cursor: Cursor) -> str:
     """
     The reference name of LIST and LSUB: a name, perhaps empty, perhaps ending in a separator.
 

@@ -27,12 +27,14 @@ class Ended(Exception):
     """
     The conversation ends now; the text is what BYE says.
 
+    @ivar code: the response code of BYE (RFC 5530); empty for none.
     @ivar is_expulsion: whether the client has brought that on itself.
     """
 
-    def __init__(self, public: str, *, is_expulsion: bool = True) -> None:
+    def __init__(self, public: str, code: bytes = b"", *, is_expulsion: bool = True) -> None:
         super().__init__(public)
         self.public = public
+        self.code = code
         self.is_expulsion = is_expulsion
 
 
@@ -210,5 +212,5 @@ class Incoming:
 
     def _spend(self, size: int) -> None:
         if size > self.may_skip:
-            raise Ended("That was too much to throw away.")
+            raise Ended("That was too much to throw away.", b"TOOBIG")
         self.may_skip -= size

@@ -63,7 +63,7 @@ def span(structure: Part, section: Section) -> tuple[int, int] | None:
         if section.text == "MIME":
             return None
         return _of_message(structure.start, structure.body, structure.end, section.text)
-    part = _find(structure, section.part)
+    part = find_part(structure, section.part)
     if part is None:
         return None
     if section.text == "":
@@ -84,9 +84,9 @@ def _of_message(start: int, body: int, end: int, text: str) -> tuple[int, int]:
     return (body, end) if text == "TEXT" else (start, body)
 
 
-def _find(structure: Part, numbers: tuple[int, ...]) -> Part | None:
+def find_part(structure: Part, numbers: tuple[int, ...]) -> Part | None:
     """
-    The part that those numbers lead to.
+    The part that those numbers lead to, if there is one; they are not empty.
     """
     choices = _numbered(structure)
     part: Part | None = None

@@ -95,7 +95,7 @@ class Conversation:
             while self.has_command and not self._driver.is_leaving:
                 await self._next()
         except Ended as ended:
-            session.put(wire.condition(b"BYE", ended.public))
+            session.put(wire.condition(b"BYE", ended.public, ended.code))
             session.is_over = True
             self.is_expelled = ended.is_expulsion
         except LiteralBroken as problem:
@@ -217,9 +217,9 @@ class Conversation:
             await session.flush()
             outcome.then()
         if self._errors >= limits.ERRORS_PER_SESSION:
-            raise Ended("Too many errors.")
+            raise Ended("Too many errors.", b"CLIENTBUG")
         if session.failed_logins >= limits.LOGINS_PER_SESSION:
-            raise Ended("Too many failed logins.")
+            raise Ended("Too many failed logins.", b"LIMIT")
 
 
 def _with_modseq(session: Session, outcome: Outcome) -> Outcome:

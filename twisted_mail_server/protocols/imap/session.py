@@ -5,7 +5,7 @@ One session: who, which mailbox, and what its client knows of that mailbox (RFC 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Awaitable, Container, Iterable
+from collections.abc import Awaitable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
@@ -45,6 +45,12 @@ class Driver(Protocol):
     def is_private(self) -> bool:
         """
         Whether a password may travel: under TLS, or where the settings allow it without.
+        """
+
+    @property
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """
+        What binds a login to the TLS connection, by type; empty without TLS.
         """
 
     @property
@@ -281,14 +287,17 @@ class Session:
         """
         return b"QRESYNC" in self.enabled
 
-    def enable(self, names: Iterable[bytes]) -> None:
+    def enable(self, names: Iterable[bytes], *, is_selecting: bool = False) -> None:
         """
-        From now on the session is so.  With CONDSTORE, the client is told the highest MODSEQ of the mailbox that it has selected.
+        From now on the session is so.  With CONDSTORE, the client is told the highest MODSEQ of the mailbox that it has selected,
+        unless SELECT is just telling it (RFC 7162 section 3.1).
         """
         knew_modseq = self.tells_modseq
         self.enabled = self.enabled.union(names)
-        if self.tells_modseq and not knew_modseq and self.selected is not None:
-            self.put(wire.condition(b"OK", "The highest so far.", self.modseq_code()))
+        selected = self.selected
+        if self.tells_modseq and not knew_modseq and selected is not None and not is_selecting:
+            selected.believed_modseq = selected.view.snapshot.modseq
+            self.put(wire.condition(b"OK", "The highest so far.", b"HIGHESTMODSEQ %d" % selected.believed_modseq))
 
     def modseq_code(self) -> bytes:
         """
@@ -327,7 +336,8 @@ class Session:
         """
         What AUTHENTICATE takes now.
         """
-        return known(self.settings.authenticator.mechanisms(is_private=self.driver.is_private))
+        names = self.settings.authenticator.mechanisms(is_private=self.driver.is_private)
+        return known(names, has_binding=bool(self.driver.channel_bindings))
 
     @property
     def may_login(self) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...model.changes import MailboxStatus
 from ...model.errors import SyntaxProblem
-from . import wire
 from .cursor import Cursor
 from .session import Session
 
@@ -50,10 +49,13 @@ def read_status_items(cursor: Cursor, session: Session) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def status_response(session: Session, items: Sequence[bytes], status: MailboxStatus) -> bytes:
+async def status_response(session: Session, items: Sequence[bytes], status: MailboxStatus) -> bytes:
     """
     The STATUS response (RFC 3501 section 7.2.4).
     """
     known = session.registry.status_items
-    values = b" ".join(b"%b %b" % (item, known[item](session, status)) for item in items)
-    return b"* STATUS %b (%b)\r\n" % (session.mailbox_name(status.name), values)
+    values: list[bytes] = []
+    for item in items:
+        value = known[item](session, status)
+        values.append(b"%b %b" % (item, value if isinstance(value, bytes) else await value))
+    return b"* STATUS %b (%b)\r\n" % (session.mailbox_name(status.name), b" ".join(values))

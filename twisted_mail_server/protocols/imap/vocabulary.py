@@ -92,6 +92,8 @@ class Listed:
     exists: bool
     has_children: bool
     special_use: SpecialUse | None = None
+    #: Known only if somebody asks.
+    is_subscribed: bool = False
 
 
 @frozen
@@ -136,8 +138,8 @@ class SearchReturn:
     is_told: bool = True
 
 
-#: What a STATUS item is worth, as it is written (RFC 3501 section 6.3.10).
-StatusItem = Callable[[Session, MailboxStatus], bytes]
+#: What a STATUS item is worth, as it is written (RFC 3501 section 6.3.10); some have to look for it.
+StatusItem = Callable[[Session, MailboxStatus], bytes | Awaitable[bytes]]
 
 
 @frozen
@@ -159,7 +161,7 @@ class Extension:
     create_parameters: Mapping[bytes, tuple[str, Callable[[Cursor], Any]]] = field(factory=dict)
     #: Further words in CAPABILITY, which depend on the session or its settings.
     offers: Callable[[Session], Iterable[bytes]] | None = None
-    #: What ENABLE takes (RFC 5161), each with what is enabled by it, itself included.
+    #: What ENABLE takes (RFC 5161), with what is enabled by it, itself included, in capitals.
     enables: Mapping[bytes, frozenset[bytes]] = field(factory=dict)
     #: FETCH data items, by name in capitals.
     fetch_items: Mapping[bytes, ReadItem] = field(factory=dict)
@@ -195,7 +197,8 @@ class Registry:
     commands: Mapping[bytes, Command] = field(init=False)
     attributes: tuple[Callable[[Listed], Iterable[bytes]], ...] = field(init=False)
     create_parameters: Mapping[bytes, tuple[str, Callable[[Cursor], Any]]] = field(init=False)
-    enables: Mapping[bytes, frozenset[bytes]] = field(init=False)
+    #: By name in capitals: how it is spelt, and what is enabled by it.
+    enables: Mapping[bytes, tuple[bytes, frozenset[bytes]]] = field(init=False)
     fetch_items: Mapping[bytes, ReadItem] = field(init=False)
     search_keys: Mapping[bytes, ReadKey] = field(init=False)
     status_items: Mapping[bytes, StatusItem] = field(init=False)
@@ -220,8 +223,10 @@ class Registry:
         return self._merged({}, lambda extension: extension.create_parameters)
 
     @enables.default
-    def _enables(self) -> Mapping[bytes, frozenset[bytes]]:
-        return self._merged({}, lambda extension: extension.enables)
+    def _enables(self) -> Mapping[bytes, tuple[bytes, frozenset[bytes]]]:
+        return self._merged(
+            {}, lambda extension: {name.upper(): (name, implied) for name, implied in extension.enables.items()}
+        )
 
     @fetch_items.default
     def _fetch_items(self) -> Mapping[bytes, ReadItem]:

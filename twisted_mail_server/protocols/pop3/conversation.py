@@ -33,6 +33,8 @@ class Surroundings:
     has_tls: bool = False
     #: SASL mechanisms on offer, best first.
     mechanisms: tuple[str, ...] = ()
+    #: Seconds between two logins of one account (RFC 2449 section 6.5).
+    login_delay: int = 0
 
 
 @define(eq=False)
@@ -52,6 +54,8 @@ class Conversation:
     continuation: Callable[[Conversation, bytes], Answer] | None = None
     #: Goes on with an exchange that asked for keys.
     resumption: Callable[[Conversation, ScramStart, Mapping[str, bytes]], Answer] | None = None
+    #: Whether the client takes headers in UTF-8 (RFC 6856).
+    is_utf8: bool = False
     _maildrop: Maildrop | None = None
 
     @property

@@ -10,7 +10,6 @@ from attrs import frozen
 from ...model.accounts import Secret
 from ..sasl.vocabulary import KeysAsked
 
-
 __all__ = ["Event", "KeysAsked", "LoginAsked", "MessageAsked", "OutputFilled", "RemovalAsked", "TlsAsked"]
 
 

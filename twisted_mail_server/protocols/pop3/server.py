@@ -201,7 +201,7 @@ class ServerSide:
         """
         asked = self._answered(MessageAsked)
         assert isinstance(asked, MessageAsked)
-        self._message = Outgoing(asked.lines)
+        self._message = Outgoing(asked.lines, is_ascii=not self._conversation.is_utf8)
         self._say(ok(f"{size} octets"))
 
     def add_to_message(self, piece: bytes) -> bool:
@@ -243,6 +243,7 @@ class ServerSide:
         self._answered(TlsAsked)
         self._conversation.surroundings = surroundings
         self._conversation.user = None
+        self._conversation.is_utf8 = False
 
     # Inside.
 

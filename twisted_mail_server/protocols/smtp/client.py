@@ -129,16 +129,16 @@ class ClientSide(ClientConversation):
         C{bindings} are the channel bindings of the connection by type, best first.
         """
         self._is_awaiting_tls = False
-        self.is_private = True
-        self.bind(bindings or {})
+        self.secured(bindings)
         self._reader.discard()
         self._say_hello()
 
-    def bind(self, bindings: Mapping[str, bytes]) -> None:
+    def secured(self, bindings: Mapping[str, bytes] | None = None) -> None:
         """
-        Know the channel bindings of the connection, where it is under TLS from the beginning.
+        The connection is under TLS: already before the greeting, where that was agreed on.
         """
-        self.wishes = evolve(self.wishes, means=evolve(self.wishes.means, bindings=bindings))
+        self.is_private = True
+        self.wishes = evolve(self.wishes, means=evolve(self.wishes.means, bindings=bindings or {}))
 
     def split(
         self, recipients: Sequence[tuple[int, Recipient]]

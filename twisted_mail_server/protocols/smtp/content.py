@@ -1,8 +1,8 @@
 """
 Content: its end, its dots and its line ends, in bulk (RFC 5321 sections 4.5.2 and 2.3.8, RFC 3030 section 2).
 
-After DATA nothing but C{CRLF.CRLF} ends it; after BDAT a count of octets does.  A CR or LF that stands alone spoils it: what another server would take for a line end
-must not pass through this one (SMTP smuggling).
+After DATA nothing but C{CRLF.CRLF} ends it; after BDAT a count of octets does.  A CR or LF that stands alone spoils it: what
+another server would take for a line end must not pass through this one (SMTP smuggling).
 """
 
 from __future__ import annotations

@@ -85,6 +85,8 @@ class Conversation:
     #: The content of this transaction, once it comes; and the chunk that is due.
     content: ContentReader | ChunkedContent | None = field(default=None, init=False)
     chunk: Chunk | None = field(default=None, init=False)
+    #: Octets of chunks that were thrown away.
+    skipped: int = field(default=0, init=False)
     #: Commands in a row that brought no mail forward.
     idle_commands: int = field(default=0, init=False)
     #: Refused commands since the last message was taken, and failed logins.

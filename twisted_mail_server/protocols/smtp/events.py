@@ -2,16 +2,33 @@
 What a server's side of a conversation tells whoever drives it.
 
 Those that end in C{Asked}, and L{ContentEnded}, wait for an answer, C{accept} or C{refuse}; the others just tell.
+L{KeysAsked} waits for C{keys_found}, or C{refuse}.
 """
 
 from __future__ import annotations
 
 from attrs import field, frozen
 
-from ...model.accounts import PlainSecret
+from ...model.accounts import Secret
 from ...model.addresses import Address
 from ...model.envelopes import MailOptions, RecipientOptions
 from ...model.replies import Reply
+from ..sasl.vocabulary import KeysAsked
+
+__all__ = [
+    "AuthenticationAsked",
+    "Content",
+    "ContentAsked",
+    "ContentEnded",
+    "ContentSpoiled",
+    "Event",
+    "KeysAsked",
+    "MailAsked",
+    "NamesAsked",
+    "RecipientAsked",
+    "Reset",
+    "TlsAsked",
+]
 
 
 @frozen
@@ -23,7 +40,7 @@ class MailAsked:
     #: C{None} for C{<>}.
     sender: Address | None
     #: What the extensions read.
-    options: MailOptions = MailOptions()
+    options: MailOptions = field(factory=MailOptions)
 
 
 @frozen
@@ -33,7 +50,7 @@ class RecipientAsked:
     """
 
     address: Address
-    options: RecipientOptions = RecipientOptions()
+    options: RecipientOptions = field(factory=RecipientOptions)
 
 
 @frozen
@@ -95,7 +112,7 @@ class AuthenticationAsked:
     """
 
     mechanism: str
-    secret: PlainSecret
+    secret: Secret
 
 
 @frozen
@@ -115,5 +132,6 @@ Event = (
     | Reset
     | NamesAsked
     | AuthenticationAsked
+    | KeysAsked
     | TlsAsked
 )

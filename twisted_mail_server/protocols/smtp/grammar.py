@@ -85,7 +85,7 @@ def split_parameters(text: str) -> dict[str, str | None]:
     @raise SyntaxProblem: one is malformed, or there twice.
     """
     found: dict[str, str | None] = {}
-    for word in _SPACES.split(text):
+    for word in filter(None, _SPACES.split(text)):
         parts = _PARAMETER.fullmatch(word)
         if parts is None:
             raise SyntaxProblem("A parameter is malformed.")

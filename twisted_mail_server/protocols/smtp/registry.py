@@ -36,7 +36,6 @@ EXTENSIONS = (
 )
 
 
-
 def _dialect(name: str, hello: str, moves: Moves, *, answers_each: bool = False) -> Dialect:
     """
     The commands of RFC 5321, and what the extensions add.

@@ -9,10 +9,12 @@ L{ServerSide.take_output}.  What needs no decision is answered inside.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from attrs import define, field
 
 from ...model import limits
+from ...model.accounts import ScramStart
 from ...model.errors import MailError, PeerError, TooLong
 from ...model.replies import Reply
 from . import replies
@@ -23,11 +25,12 @@ from .events import (
     ContentAsked,
     ContentEnded,
     Event,
+    KeysAsked,
     MailAsked,
     NamesAsked,
     RecipientAsked,
 )
-from .extensions.auth import respond
+from .extensions.auth import respond, resume
 from .extensions.chunking import BDAT, read_chunk, refuse_first_chunk, take_first_chunk
 from .registry import LMTP, SMTP
 from .states import END_OF_CONTENT, OUT_OF_TURN, State
@@ -48,7 +51,7 @@ _ACCEPTED: dict[type[Event], bytes] = {
     AuthenticationAsked: replies.LOGGED_IN.encode(),
 }
 
-_QUESTIONS = (*_ACCEPTED, ContentEnded)
+_QUESTIONS = (*_ACCEPTED, ContentEnded, KeysAsked)
 _CONTENT_VERBS = ("DATA", BDAT)
 
 __all__ = ["Policy", "ServerSide"]
@@ -135,6 +138,14 @@ class ServerSide(Conversation):
         if self.state is not State.CLOSED:
             self.move(self.asking)
             self._accepted(asked)
+
+    def keys_found(self, start: ScramStart, bindings: Mapping[str, bytes]) -> None:
+        """
+        What a login asked for, and the channel bindings of the connection: the exchange goes on.
+        """
+        asked, self.asked = self.asked, None
+        assert isinstance(asked, KeysAsked), "No keys were asked for."
+        self._settle(resume(self, asked, start, bindings), "AUTH")
 
     def refuse(self, problem: MailError | Reply) -> None:
         """

@@ -24,8 +24,9 @@ from .vocabulary import Extension, Parameter, Verb
 #: What a client calls itself is for people and logs: it may be nearly anything, and no more than this of it is kept.
 _HELO = re.compile(r"[^A-Za-z0-9.:\[\]_\-]")
 #: RFC 6531 section 3.7.4.2, at the end of VRFY and EXPN.
-_UTF8_WORD = re.compile(r"[ \t]+SMTPUTF8$", re.IGNORECASE)
-_NOTHING_SAID = RecipientOptions()
+_UTF8_WORD = re.compile(r"[ \t]+SMTPUTF8$", re.IGNORECASE | re.ASCII)
+_PLAIN_MAIL = MailOptions()
+_PLAIN_RECIPIENT = RecipientOptions()
 
 _Options = TypeVar("_Options", MailOptions, RecipientOptions)
 
@@ -64,7 +65,7 @@ class Reader:
             sender = parse_reverse_path(mailbox)
         except SyntaxProblem as problem:
             return Reply(501, problem.public, "5.1.7")
-        options = _read_parameters(conversation, self._mail, text, MailOptions())
+        options = _read_parameters(conversation, self._mail, text, _PLAIN_MAIL) if text else _PLAIN_MAIL
         if isinstance(options, Reply):
             return options
         if not (options.is_utf8 or argument.isascii()):
@@ -85,7 +86,7 @@ class Reader:
             return replies.TOO_MANY_RECIPIENTS
         if not (conversation.is_utf8 or argument.isascii()):
             return replies.ASCII_RECIPIENT
-        options = _read_parameters(conversation, self._recipient, text, _NOTHING_SAID) if text else _NOTHING_SAID
+        options = _read_parameters(conversation, self._recipient, text, _PLAIN_RECIPIENT) if text else _PLAIN_RECIPIENT
         return options if isinstance(options, Reply) else RecipientAsked(address, options)
 
     def verbs(self) -> tuple[Verb, ...]:
@@ -113,11 +114,13 @@ def _read_parameters(
     conversation: Conversation, known: Mapping[str, Parameter], text: str, unsaid: _Options
 ) -> _Options | Reply:
     values: dict[str, Any] = {}
-    for keyword, written in split_parameters(text).items() if text else ():
+    for keyword, written in split_parameters(text).items():
         parameter = known.get(keyword)
         if parameter is None:
             # RFC 5321 section 4.1.1.11
             return Reply(555, f"The parameter {keyword} is not known here.", "5.5.4")
+        if written is not None and not (parameter.takes_utf8 or written.isascii()):
+            return Reply(501, f"The value of {keyword} is ASCII.", "5.5.4")
         try:
             value = parameter.parse(written)
         except SyntaxProblem as problem:

@@ -53,6 +53,8 @@ class Parameter:
     parse: Callable[[str | None], Any] = field(repr=False)
     #: Looks at the value in its session, and may refuse the command.
     check: Callable[[Conversation, Any], Reply | None] | None = field(default=None, repr=False)
+    #: Whether its value may hold UTF-8, where the transaction may (RFC 6531 section 3.3).
+    takes_utf8: bool = False
     #: The field of L{MailOptions} or L{RecipientOptions <twisted_mail_server.model.envelopes.RecipientOptions>} that holds its
     #: value; empty where nobody needs it.
     option: str = ""

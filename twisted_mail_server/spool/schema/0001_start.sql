@@ -30,6 +30,7 @@ CREATE TABLE recipient (
     orcpt TEXT NOT NULL,
     notify TEXT,
     refusal TEXT NOT NULL,
+    quarantine TEXT NOT NULL,
     fate TEXT NOT NULL,
     detail TEXT NOT NULL,
     attempts INTEGER NOT NULL,

@@ -132,7 +132,7 @@ class AppendTests(ImapTestCase):
             S: a BAD There is more than the command takes.
             C: b APPEND INBOX {6+}
             C: a: 1
-            C:  {3+}
+            C:  x {3+}
             C: abc
             S: b BAD ...
             C: c APPEND INBOX {6+}

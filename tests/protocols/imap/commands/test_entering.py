@@ -40,7 +40,7 @@ class LoginTests(ImapTestCase):
             S: b NO [AUTHENTICATIONFAILED] Wrong name or password.
             C: c LOGIN fred wrong
             S: c NO [AUTHENTICATIONFAILED] Wrong name or password.
-            S: * BYE Too many failed logins.
+            S: * BYE [LIMIT] Too many failed logins.
         """)
         self.assertTrue(self.line().conversation.is_over)
 
@@ -54,7 +54,7 @@ class LoginTests(ImapTestCase):
             C: b LOGIN fred secret
             S: b OK ...
             C: c LOGIN fred secret
-            S: c BAD LOGIN cannot come without a selected mailbox.
+            S: c BAD [CLIENTBUG] LOGIN cannot come without a selected mailbox.
         """)
         self.assertEqual(1, len(self.line().entered_as))
 
@@ -203,10 +203,10 @@ class StartTlsTests(ImapTestCase):
         self.assertEqual(1, line.tls_started)
         self.plays("""
             C: b CAPABILITY
-            S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN
+            S: * CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN
             S: b OK ...
             C: c STARTTLS
-            S: c BAD TLS is not to be had now.
+            S: c BAD [CLIENTBUG] TLS is not to be had now.
         """)
 
     def test_not_to_be_had(self) -> None:
@@ -216,5 +216,5 @@ class StartTlsTests(ImapTestCase):
         self.lines[""] = self.connect(is_private=False)
         self.plays("""
             C: a STARTTLS
-            S: a BAD TLS is not to be had now.
+            S: a BAD [CLIENTBUG] TLS is not to be had now.
         """)

@@ -31,16 +31,19 @@ class SelectTests(ImapTestCase):
             S: * OK [UNSEEN 2] The first unseen message.
             S: * OK [UIDVALIDITY 1700000000] UIDs valid.
             S: * OK [UIDNEXT 3] The next UID, or below it.
+            S: * OK [HIGHESTMODSEQ ...
             S: a OK [READ-WRITE] Open.
             C: b STORE 2 FLAGS.SILENT (\Seen)
             S: b OK ...
             C: c SELECT INBOX
+            S: * OK [CLOSED] The mailbox before.
             S: * FLAGS (\Seen \Answered \Flagged \Deleted \Draft $x)
             S: * OK [PERMANENTFLAGS ...
             S: * 2 EXISTS
             S: * 0 RECENT
             S: * OK [UIDVALIDITY ...
             S: * OK [UIDNEXT 3] ...
+            S: * OK [HIGHESTMODSEQ ...
             S: c OK [READ-WRITE] Open.
         """)
 
@@ -49,9 +52,10 @@ class SelectTests(ImapTestCase):
         EXAMINE changes nothing: what is recent stays so, and no flag is set.
         """
         self.add(ONE)
-        for tag in "ab":
+        for tag, closed in (("a", ""), ("b", "S: * OK [CLOSED] ...")):
             self.plays(rf"""
                 C: {tag} EXAMINE INBOX
+                {closed}
                 S: * FLAGS (\Seen \Answered \Flagged \Deleted \Draft)
                 S: * OK [PERMANENTFLAGS ()] Read-only.
                 S: * 1 EXISTS
@@ -59,6 +63,7 @@ class SelectTests(ImapTestCase):
                 S: * OK [UNSEEN 1] ...
                 S: * OK [UIDVALIDITY ...
                 S: * OK [UIDNEXT 2] ...
+                S: * OK [HIGHESTMODSEQ ...
                 S: {tag} OK [READ-ONLY] Open.
                 C: {tag}1 FETCH 1 (BODY[TEXT] FLAGS)
                 S: * 1 FETCH (BODY[TEXT] {{7}}
@@ -93,15 +98,17 @@ class SelectTests(ImapTestCase):
             S: * 0 RECENT
             S: * OK [UIDVALIDITY ...
             S: * OK [UIDNEXT 1] ...
+            S: * OK [HIGHESTMODSEQ ...
             S: a OK [READ-WRITE] Open.
             C: b SELECT
             S: b BAD ...
             C: c CHECK
             S: c OK ...
             C: d SELECT Nowhere
+            S: * OK [CLOSED] The mailbox before.
             S: d NO [NONEXISTENT] There is no mailbox of that name.
             C: e CHECK
-            S: e BAD CHECK cannot come without a selected mailbox.
+            S: e BAD [CLIENTBUG] CHECK cannot come without a selected mailbox.
         """)
 
     def test_names(self) -> None:

@@ -26,5 +26,5 @@ class UnselectTests(ImapTestCase):
             S: * STATUS INBOX (MESSAGES 1)
             S: b OK ...
             C: c UNSELECT
-            S: c BAD UNSELECT cannot come without a selected mailbox.
+            S: c BAD [CLIENTBUG] UNSELECT cannot come without a selected mailbox.
         """)

@@ -8,11 +8,11 @@ from attrs import frozen
 
 from ....interfaces import IMailUser
 from ....model import limits
-from ....model.accounts import PlainSecret
+from ....model.accounts import PlainSecret, ScramProof, Secret
 from ....model.errors import AuthenticationFailed, OutOfTurn, PrivacyRequired, Refused, SyntaxProblem, Throttled
 from ...sasl.plain import make_secret
 from ...sasl.registry import BY_NAME
-from ...sasl.vocabulary import Challenge, decode_base64, encode_base64
+from ...sasl.vocabulary import KeysAsked, decode_base64, encode_base64
 from ..extensions.saslir import read_initial_response
 from ..vocabulary import ENTERING, Command, Cursor, Outcome, Session, nothing
 
@@ -91,7 +91,11 @@ async def authenticate(session: Session, arguments: Authenticate) -> Outcome:
         raise Refused("That mechanism is not to be had here.")
     exchange = BY_NAME[arguments.mechanism].server()
     result = exchange.start(arguments.initial)
-    while isinstance(result, Challenge):
+    while not isinstance(result, PlainSecret | ScramProof):
+        if isinstance(result, KeysAsked):
+            start = await session.settings.authenticator.keys(result.name, result.hash_name, peer=session.driver.peer)
+            result = result.answer(start, session.driver.channel_bindings)
+            continue
         # continue-req = "+" SP (resp-text / base64) CRLF
         session.put(b"+ %b\r\n" % encode_base64(result.data))
         line = await session.incoming.line(limits.SASL_LINE)
@@ -101,7 +105,7 @@ async def authenticate(session: Session, arguments: Authenticate) -> Outcome:
     return await _enter(session, result)
 
 
-async def _enter(session: Session, secret: PlainSecret) -> Outcome:
+async def _enter(session: Session, secret: Secret) -> Outcome:
     driver = session.driver
     try:
         entered = await session.settings.authenticator.login(secret, IMailUser, peer=driver.peer, revoked=driver.revoke)

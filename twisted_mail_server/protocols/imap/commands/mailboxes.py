@@ -12,10 +12,11 @@ from attrs import frozen
 from ....model import limits
 from ....model.errors import OverLimit, SyntaxProblem
 from ....model.flags import SEEN
+from ....model.mailboxes import parents
 from .. import wire
 from ..session import Selected, flags_response, permanent_flags
 from ..status import read_status_items, status_response
-from ..vocabulary import ENTERED, Command, Cursor, Outcome, Session, read_modifiers
+from ..vocabulary import ENTERED, Command, Cursor, Listed, Outcome, Session, read_modifiers
 
 
 def read_mailbox(cursor: Cursor, session: Session) -> str:
@@ -50,24 +51,46 @@ def read_select(cursor: Cursor, session: Session) -> Select:
 
 async def select(session: Session, arguments: Select, *, is_read_only: bool) -> Outcome:
     """
-    Sections 6.3.1 and 6.3.2.  The mailbox selected before is left, also if this one cannot be opened; EXAMINE makes nothing
-    lose C{\\Recent}.
+    Sections 6.3.1 and 6.3.2.  The mailbox selected before is left, also if this one cannot be opened, and CLOSED says so (RFC
+    7162 section 3.2.11); EXAMINE makes nothing lose C{\\Recent}.
     """
-    await session.leave()
-    view = await session.account.select(arguments.name, claim_recent=not is_read_only)
+    revision = session.revision
+    if session.selected is not None:
+        await session.leave()
+        session.put(wire.condition(b"OK", "The mailbox before.", b"CLOSED"))
+    claims_recent = revision.tells_recent and not is_read_only
+    view = await session.account.select(arguments.name, claim_recent=claims_recent)
     snapshot = view.snapshot
-    session.selected = Selected(view, is_read_only, snapshot.keywords)
+    session.selected = Selected(view, is_read_only, snapshot.keywords, believed_modseq=snapshot.modseq)
     session.put(flags_response(snapshot.keywords))
     session.put(permanent_flags(snapshot.keywords, is_read_only=is_read_only))
-    session.put(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(snapshot.uids), len(view.recent)))
-    unseen = next((place for place, mask in enumerate(snapshot.masks, 1) if not mask & SEEN), None)
-    if unseen is not None:
-        session.put(wire.condition(b"OK", "The first unseen message.", b"UNSEEN %d" % unseen))
+    session.put(session.sizes())
+    if revision.tells_first_unseen:
+        unseen = next((place for place, mask in enumerate(snapshot.masks, 1) if not mask & SEEN), None)
+        if unseen is not None:
+            session.put(wire.condition(b"OK", "The first unseen message.", b"UNSEEN %d" % unseen))
     session.put(wire.condition(b"OK", "UIDs valid.", b"UIDVALIDITY %d" % view.uidvalidity))
     session.put(wire.condition(b"OK", "The next UID, or below it.", b"UIDNEXT %d" % snapshot.uidnext))
+    session.put(wire.condition(b"OK", "The highest so far.", b"HIGHESTMODSEQ %d" % snapshot.modseq))
+    if revision.tells_name_when_selected:
+        await _tell_name(session, arguments.name)
     for name, value in arguments.parameters.items():
         await session.registry.select_parameters[name].act(session, arguments, value)
     return Outcome("Open.", code=b"READ-ONLY" if is_read_only else b"READ-WRITE")
+
+
+async def _tell_name(session: Session, name: str) -> None:
+    """
+    LIST, with the name's attributes (RFC 9051 section 6.3.2).
+    """
+    mailboxes = await session.account.mailboxes()
+    above = {upper for status in mailboxes for upper in parents(status.name)}
+    for status in mailboxes:
+        if status.name == name:
+            listed = Listed(name, True, name in above, status.special_use)
+            attributes = wire.parenthesised(word for extra in session.registry.attributes for word in extra(listed))
+            delimiter = wire.delimiter(session.settings.separator)
+            session.put(b"* LIST %b %b %b\r\n" % (attributes, delimiter, session.mailbox_name(name)))
 
 
 @frozen
@@ -199,7 +222,7 @@ async def status(session: Session, arguments: Status) -> Outcome:
     Section 6.3.10.
     """
     found = await session.account.status(arguments.name)
-    session.put(status_response(session, arguments.items, found))
+    session.put(await status_response(session, arguments.items, found))
     return Outcome("That is how it is.")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ....model.errors import Refused
 from ....model.mailboxes import SpecialUse
 from ..cursor import ATOM_CHAR
+from ..list_vocabulary import ReturnOption, SelectionOption
 from ..vocabulary import Cursor, Extension, Listed
 
 # use-attr = "\All" / "\Archive" / "\Drafts" / "\Flagged" / "\Junk" / "\Sent" / "\Trash" / use-attr-ext
@@ -52,4 +53,9 @@ EXTENSION = Extension(
     capabilities=(b"SPECIAL-USE", b"CREATE-SPECIAL-USE"),
     attributes=attributes,
     create_parameters={b"USE": ("special_use", read_use)},
+    # Both of section 2: the server that has LIST-EXTENDED has them too.
+    list_selections={
+        b"SPECIAL-USE": SelectionOption(selects=lambda listed: listed.special_use is not None, implies=b"SPECIAL-USE")
+    },
+    list_returns={b"SPECIAL-USE": ReturnOption()},
 )

@@ -4,16 +4,25 @@ AUTH: who are you? (RFC 4954)
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from attrs import define, field
 
-from ....model.accounts import PlainSecret
+from ....model.accounts import PlainSecret, ScramStart
 from ....model.addresses import Address
-from ....model.errors import PeerError, SyntaxProblem
+from ....model.errors import MailError, PeerError, SyntaxProblem
 from ....model.replies import Reply
 from ...sasl.registry import BY_NAME, known
-from ...sasl.vocabulary import Challenge, ClientExchange, Means, Outcome, decode_base64, decode_initial_response, encode_base64
+from ...sasl.vocabulary import (
+    Challenge,
+    ClientExchange,
+    KeysAsked,
+    Means,
+    Outcome,
+    decode_base64,
+    decode_initial_response,
+    encode_base64,
+)
 from ..conversation import Conversation
 from ..events import AuthenticationAsked, Event
 from ..grammar import decode_xtext
@@ -72,13 +81,27 @@ def respond(conversation: Conversation, line: bytes) -> Event | Reply | None:
         return _end(conversation, Reply.of(problem))
 
 
+def resume(
+    conversation: Conversation, asked: KeysAsked, start: ScramStart, bindings: Mapping[str, bytes]
+) -> Event | Reply | None:
+    """
+    The keys are there that an exchange asked for.
+    """
+    try:
+        return _go_on(conversation, asked.answer(start, bindings))
+    except MailError as problem:
+        return _end(conversation, Reply.of(problem))
+
+
 def _go_on(conversation: Conversation, outcome: Outcome) -> Event | None:
     if isinstance(outcome, Challenge):
         conversation.state = State.SASL
         conversation.say(Reply(334, encode_base64(outcome.data).decode("ascii")))
         return None
-    conversation.exchange = None
     conversation.state = State.READY
+    if isinstance(outcome, KeysAsked):
+        return outcome
+    conversation.exchange = None
     return AuthenticationAsked(conversation.mechanism, outcome)
 
 
@@ -124,7 +147,7 @@ def choose_mechanism(offers: Offers, means: Means, *, is_private: bool, tried: C
     """
     The strongest that both sides can use; none that sends the password itself where others can read along.
     """
-    for name in known(offers.mechanisms):
+    for name in known(offers.mechanisms, has_binding=True):
         mechanism = BY_NAME[name]
         if name not in tried and means.suffice(mechanism) and (is_private or not mechanism.reveals_password):
             return name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from ....model import limits
 from ....model.replies import Reply
 from ..content import ChunkedContent
 from ..conversation import Chunk, Conversation
@@ -25,6 +26,7 @@ _ARGUMENT = re.compile(r"(?P<size>[0-9]{1,20})(?: +(?P<last>LAST))?", re.IGNOREC
 
 #: What follows is a chunk of unknown size: nothing of it may be taken for a command.
 NO_SIZE = Reply(501, "BDAT has a number of octets, and LAST or nothing after it.", "5.5.4")
+TOO_MUCH = Reply(421, "Too much that is not wanted.", "4.7.0")
 
 
 def announce_chunk(conversation: Conversation, argument: str) -> Event | Reply | None:
@@ -88,6 +90,10 @@ def read_chunk(conversation: Conversation) -> Event | None:
     chunk.left -= len(data)
     conversation.allowance -= len(data)
     if chunk.refusal is not None:
+        conversation.skipped += len(data)
+        if conversation.skipped > limits.SMTP_SKIPPED:
+            conversation.expel(TOO_MUCH)
+            return None
         return None if chunk.left else _end_refused(conversation, chunk, chunk.refusal)
     content = conversation.content
     assert isinstance(content, ChunkedContent)

@@ -162,7 +162,7 @@ EXTENSION = Extension(
     mail_parameters=(Parameter("RET", parse_ret, option="returned"), Parameter("ENVID", parse_envid, option="envid")),
     recipient_parameters=(
         Parameter("NOTIFY", parse_notify, option="notify"),
-        Parameter("ORCPT", parse_orcpt, option="orcpt"),
+        Parameter("ORCPT", parse_orcpt, takes_utf8=True, option="orcpt"),
     ),
     usage=Usage(learn_reports, mail=write_mail, recipient=write_recipient),
 )

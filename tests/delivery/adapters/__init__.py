@@ -1,0 +1,3 @@
+"""
+L{twisted_mail_server.delivery.adapters}
+"""

@@ -1,0 +1,3 @@
+"""
+One test module for each extension.
+"""

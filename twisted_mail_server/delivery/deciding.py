@@ -1,0 +1,187 @@
+"""
+What hooks have to say of one recipient of a message that is due.
+
+A redirected message is a new one in the spool, under an id that is made from the old one: repeated after a crash, it is found there
+already, and goes out once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from twisted_mail_server.delivery.hooks import HookFailed, Hooks
+from twisted_mail_server.delivery.intake import LOOP
+from twisted_mail_server.delivery.local import failed
+from twisted_mail_server.interfaces import ISpool
+from twisted_mail_server.message import trace
+from twisted_mail_server.message.headers import header_end
+from twisted_mail_server.model import limits
+from twisted_mail_server.model.accounts import Account
+from twisted_mail_server.model.addresses import Address
+from twisted_mail_server.model.envelopes import Envelope, Recipient, RecipientOptions
+from twisted_mail_server.model.errors import MailError, MailLoop, TemporaryFailure
+from twisted_mail_server.model.queue import Fate, Outcome, QueuedMessage, QueueId, RecipientState, Result
+from twisted_mail_server.model.verdicts import Decision
+
+_log = Logger()
+
+#: Who knows to whom mail goes that is sent to another address instead; L{Intake.redirected
+#: <twisted_mail_server.delivery.intake.Intake.redirected>} is it.
+Redirected = Callable[[Envelope, Address, RecipientOptions, Address | None], Awaitable[list[Recipient]]]
+
+#: How the words begin that are kept with a recipient whom a hook holds.
+_HELD = "quarantined: "
+
+
+@frozen
+class SpooledContent:
+    """
+    A message's content, for hooks.
+    """
+
+    _spool: ISpool
+    _message: QueuedMessage
+
+    @property
+    def size(self) -> int:
+        """
+        Octets.
+        """
+        return self._message.size
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """
+        A piece.
+        """
+        if self._message.inline is not None:
+            return self._message.inline[offset : offset + length]
+        return await self._spool.read(self._message, offset, length)
+
+
+@define(eq=False)
+class Deciding:
+    """
+    Asks the hooks of the way out, and carries out what ends a recipient's way there.
+    """
+
+    _spool: ISpool
+    _clock: IReactorTime
+    hooks: Hooks
+    _redirected: Redirected | None = None
+    _asking: set[Deferred[Decision]] = field(init=False, factory=set)
+
+    def stop(self) -> None:
+        """
+        Nobody waits for hooks any more; their recipients stay pending.
+        """
+        for asking in list(self._asking):
+            asking.cancel()
+
+    async def about_delivery(self, message: QueuedMessage, number: int, account: Account) -> Decision | Result:
+        """
+        Whether and how a message goes into a mailbox here.
+
+        @raise CancelledError: the server stops.
+        """
+        recipient = message.envelope.recipients[number]
+        content = SpooledContent(self._spool, message)
+        hooks = self.hooks.delivery
+        return await self._settle(
+            message, number, self.hooks.run("delivery", hooks, message, recipient, account, content)
+        )
+
+    async def about_attempt(self, message: QueuedMessage, number: int) -> Decision | Result:
+        """
+        Whether a message goes to another server.
+
+        @raise CancelledError: the server stops.
+        """
+        recipient = message.envelope.recipients[number]
+        content = SpooledContent(self._spool, message)
+        return await self._settle(
+            message, number, self.hooks.run("attempt", self.hooks.attempt, message, recipient, content)
+        )
+
+    async def _settle(self, message: QueuedMessage, number: int, asked: Awaitable[Decision]) -> Decision | Result:
+        asking: Deferred[Decision] = Deferred.fromCoroutine(asked)  # type: ignore[arg-type]
+        self._asking.add(asking)
+        try:
+            decision = await asking
+        except MailError as problem:
+            return failed(number, problem)
+        finally:
+            self._asking.discard(asking)
+        if decision.taken:
+            return Result(number, Outcome.DELIVERED, decision.taken, "2.0.0")
+        if decision.redirect is None:
+            return decision
+        try:
+            return await self._send_on(message, number, decision)
+        except Exception as problem:  # noqa: BLE001 (a bug of ours must not lose mail: it is told, and tried again)
+            if not isinstance(problem, MailError):
+                _log.failure("redirecting {queue_id} failed", queue_id=str(message.id))
+            return failed(number, problem)
+
+    async def _send_on(self, message: QueuedMessage, number: int, decision: Decision) -> Result:
+        """
+        The message to another address, as a new one.
+        """
+        target, recipient = decision.redirect, message.envelope.recipients[number]
+        assert target is not None
+        if self._redirected is None:
+            raise TemporaryFailure("Nothing can be redirected here.")
+        new = QueueId(sha256(b"redirect %b %d" % (message.id.octets, number)).digest()[:16])
+        if await self._spool.find(new) is None:
+            mark = trace.delivered_to(str(recipient.address))
+            start = mark + await self._spool.read(message, 0, limits.HEADER_SIZE)
+            if str(target).lower() in trace.deliveries(start[: header_end(start)]):
+                raise MailLoop(LOOP)
+            found = await self._redirected(message.envelope, target, recipient.options, recipient.address)
+            if decision.quarantine:
+                found = [evolve(one, quarantine=decision.quarantine) for one in found]
+            envelope = evolve(message.envelope, recipients=tuple(found), received=int(self._clock.seconds()))
+            await self._commit(new, envelope, decision.added + mark, message)
+        detail = f"redirected to <{target}> as {new}"
+        # The wishes for reports went with it.
+        return Result(number, Outcome.RELAYED, detail, "2.0.0", is_dsn_passed_on=True)
+
+    async def _commit(self, new: QueueId, envelope: Envelope, prefix: bytes, message: QueuedMessage) -> None:
+        staged = self._spool.stage(recipients=len(envelope.recipients))
+        try:
+            pending, offset = staged.write(prefix), 0
+            while offset < message.size:
+                if pending is not None:
+                    await pending
+                piece = await self._spool.read(message, offset, limits.CONTENT_PIECE)
+                if not piece:
+                    raise TemporaryFailure("The content is shorter than it was.")
+                pending = staged.write(piece)
+                offset += len(piece)
+            if pending is not None:
+                await pending
+        except BaseException:
+            await staged.discard()
+            raise
+        await self._spool.commit(new, envelope, staged)
+
+    def held(self, state: RecipientState, reason: str) -> RecipientState | None:
+        """
+        How a recipient elsewhere stands whose mail is quarantined; L{None} where an operator has just released it.
+        """
+        if not reason or state.detail.startswith(_HELD):
+            return None
+        now = int(self._clock.seconds())
+        return RecipientState(Fate.HELD, _HELD + reason, state.attempts + 1, now, 0, state.is_delay_told)
+
+
+def is_ours(result: Result) -> bool:
+    """
+    Whether a result tells of trouble of our own, which is no reason to give a message up.
+    """
+    return result.outcome is Outcome.DEFERRED and result.status == HookFailed.enhanced
