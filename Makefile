@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check cover interop kills clean
+.PHONY: run test docs check cover interop kills clean
 
 # The virtual environment, rebuilt when the metadata changes.
 $(VENV)/.runtime: setup.cfg pyproject.toml
@@ -40,6 +40,11 @@ cover: $(VENV)/.developer
 	$(BIN)/coverage run $(BIN)/trial --temp-directory=_trial_temp_cover tests
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
+
+## The pages of the manual that are written from the code.
+docs: $(VENV)/.runtime
+	$(BIN)/python -m twisted_mail_server.app.reference settings > docs/reference/settings.md
+	$(BIN)/python -m twisted_mail_server.app.reference protocols > docs/reference/protocols.md
 
 ## What the machine can check without running the program.
 check: $(VENV)/.developer

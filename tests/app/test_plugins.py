@@ -12,9 +12,12 @@ from types import ModuleType
 from typing import Any
 
 from attrs import frozen
+from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 
+from tests.app.test_wire import WireTestCase
 from tests.support.hooks import Says
 from twisted_mail_server.app.kinds import Text, Whole
 from twisted_mail_server.app.plugins import (
@@ -28,6 +31,9 @@ from twisted_mail_server.app.plugins import (
 )
 from twisted_mail_server.app.reading import parse_settings
 from twisted_mail_server.app.settings import Settings, setting
+from twisted_mail_server.app.wire import start_server
+from twisted_mail_server.delivery.hooks import STAGES
+from twisted_mail_server.delivery.logins import CheckedAuthenticator
 from twisted_mail_server.model.errors import BadSetting, Refused
 
 SOURCE = """
@@ -156,7 +162,9 @@ class ChosenTests(SynchronousTestCase):
         """
         What is wrong with it.
         """
-        return self.assertRaises(BadSetting, self.read, text).public
+        with self.assertRaises(BadSetting) as caught:
+            self.read(text)
+        return str(caught.exception)
 
     def test_not_named(self) -> None:
         """
@@ -233,6 +241,35 @@ class ChosenTests(SynchronousTestCase):
             BadSetting, parse_settings, "[plugin.one]", base="/", machine="host", installed=installed
         )
         self.assertEqual("mail.toml:1: Two plugins are called one.", problem.public)
+
+
+class ServerTests(WireTestCase):
+    """
+    From settings to a server.
+    """
+
+    async def test_wired(self) -> None:
+        """
+        The hooks of a chosen plugin are asked wherever there is something to ask; without any there is nothing in the way.
+        """
+
+        everything = Says("mailbox")
+        directlyProvides(everything, *(interface for interface, _ in STAGES.values()))
+        for method in {method for _, method in STAGES.values()}:
+            setattr(everything, method, None)
+        installed = {"all": MailPlugin("all", lambda settings, services: everything)}
+        for text, count in (("", 0), ("[plugin.all]\nenabled = true\n", 1)):
+            settings = parse_settings(text, base=str(self.folder), installed=lambda: installed)
+            server = await start_server(settings, reactor, None)
+            try:
+                for stage in STAGES:
+                    self.assertEqual(count, len(getattr(server.hooks, stage)), stage)
+                self.assertEqual(count, int(isinstance(server.authenticator, CheckedAuthenticator)))
+                self.assertIs(server.hooks, server.intake.hooks)
+                factory = server.factory(settings.listeners[0])
+                self.assertIs(server.hooks, getattr(factory, "checks", None))
+            finally:
+                await server.stop()
 
 
 class MadeTests(SynchronousTestCase):

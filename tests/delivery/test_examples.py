@@ -18,7 +18,7 @@ from twisted.internet.testing import MemoryReactorClock
 from tests.delivery.test_hooked_mail import WayOutCase
 from tests.support.disks import seeded
 from tests.support.drive import now
-from tests.support.mailhouse import MailHouse
+from tests.support.mailhouse import MailHouse, as_store
 from twisted_mail_server.app.plugins import Services, installed_plugins, make_hooks
 from twisted_mail_server.app.reading import parse_settings
 from twisted_mail_server.delivery.mailboxevents import MailboxEvents
@@ -69,7 +69,14 @@ class ExampleCase(WayOutCase):
         clock = self.reactor if name == "mailbox_webhook" else outer.clock
         resolver = MemoryResolver(ZONES)
         services = Services(
-            clock, seeded(9), "mail.example.org", outer.directory, outer.store, outer.spool, resolver, self.in_thread
+            clock,
+            seeded(9),
+            "mail.example.org",
+            outer.directory,
+            as_store(outer.store),
+            outer.spool,
+            resolver,
+            self.in_thread,
         )
         self.service = service
         self.start(*make_hooks(settings.plugins, services), house=outer)

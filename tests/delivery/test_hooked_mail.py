@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.disks import seeded
@@ -14,8 +15,9 @@ from tests.support.drive import now
 from tests.support.envelopes import envelope
 from tests.support.hooks import Says
 from tests.support.mailhouse import MailHouse
-from tests.support.smtp import HOSTNAME, MadeUpAuthenticator, ThrowAwayCertificates
-from tests.support.transports import MemoryTransport
+from tests.support.smtp import HOSTNAME, MadeUpAuthenticator
+from tests.support.transports import MemoryTransport, ThrowAwayCertificates
+from twisted_mail_server.delivery.deciding import Deciding
 from twisted_mail_server.delivery.logins import CheckedAuthenticator
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account
@@ -25,7 +27,7 @@ from twisted_mail_server.model.queue import Fate, Outcome, QueueChange, Recipien
 from twisted_mail_server.model.verdicts import AddFields, Answer, Defer, Quarantine, Redirect, Reject, Taken
 from twisted_mail_server.servers.base import Terms, TlsUse
 from twisted_mail_server.servers.smtp import SmtpFactory
-from twisted_mail_server.spool.memory import MemorySpool
+from twisted_mail_server.spool.memory import MemoryStagedContent, MemorySpool
 
 TO_EVE = Redirect(Address.parse("eve@example.org"))
 SEEN = AddFields.of("X-Seen", "yes")
@@ -72,7 +74,7 @@ class Case(SynchronousTestCase):
             checks=self.house.hooks,
         )
 
-    def hook(self, stage: str, answer: Answer | BaseException | Deferred[Any] = None) -> Says:
+    def hook(self, stage: str, answer: Any = None) -> Says:
         """
         A house with one hook.
         """
@@ -228,6 +230,44 @@ class ReceivedMailTests(Case):
         self.assertIn(b"\r\nX-Seen: yes\r\nReceived: ", stored)
         self.assertTrue(stored.endswith(b"+0000\r\n" + content))
 
+    def test_fields_on_a_slow_disk(self) -> None:
+        """
+        The disk is waited for; when it fails, nothing is promised.
+        """
+        write = MemoryStagedContent.write
+
+        def slow(content: MemoryStagedContent, data: bytes) -> Deferred[None]:
+            write(content, data)
+            return succeed(None)
+
+        self.patch(MemoryStagedContent, "write", slow)
+        self.hook("content", SEEN)
+        self.assertEqual("250", self.send()[-1][:3])
+        self.assertEqual(1, len(self.house.inbox(self.ann)))
+
+        async def nothing(content: MemoryStagedContent, offset: int, length: int) -> bytes:
+            return b""
+
+        self.patch(MemoryStagedContent, "read", nothing)
+        self.assertEqual("451 4.3.0 The content is shorter than it was.", self.send()[-1])
+        self.assertEqual(1, len(self.house.inbox(self.ann)))
+
+    def test_slow_header(self) -> None:
+        """
+        The disk is waited for after a header was asked about, at the end of a message without a body too.
+        """
+        write = MemoryStagedContent.write
+
+        def slow(content: MemoryStagedContent, data: bytes) -> Deferred[None]:
+            write(content, data)
+            return succeed(None)
+
+        self.patch(MemoryStagedContent, "write", slow)
+        self.hook("header", SEEN)
+        for content in (CONTENT, b"Subject: all\r\n"):
+            self.assertEqual("250", self.send(content=content)[-1][:3])
+        self.assertEqual(2, len(self.house.inbox(self.ann)))
+
     def test_redirected(self) -> None:
         """
         The mail goes to another address instead.
@@ -274,7 +314,7 @@ class ReceivedMailTests(Case):
         """
 
         class Choosy(Says):
-            async def _ask(self, envelope: Any, recipient: Address) -> Answer:  # type: ignore[override]
+            async def _ask(self, envelope: Any, recipient: Address) -> Answer:
                 self.asked.append((envelope, recipient))
                 return Quarantine("chain letter") if recipient.local == "eve" else None
 
@@ -395,7 +435,7 @@ class ReceivedMailTests(Case):
         found: list[bytes] = []
 
         class Reading(Says):
-            async def _ask(self, envelope: Any, content: Any) -> Answer:  # type: ignore[override]
+            async def _ask(self, envelope: Any, content: Any) -> Answer:
                 found.extend([await content.read(0, 10), await content.read(content.size - 14, 99)])
                 return None
 
@@ -540,6 +580,57 @@ class SentMailTests(WayOutCase):
         self.assertIn(b"\r\nDelivered-To: carol@example.com\r\nSubject: Hello", stored)
         self.assertEqual([], self.house.relay.sent)
 
+    def test_redirected_into_junk(self) -> None:
+        """
+        A redirected message may be quarantined there, and have fields for its new recipient.
+        """
+        self.hook(
+            "delivery", lambda message, recipient, *_: None if recipient.named else [TO_EVE, Quarantine("spam"), SEEN]
+        )
+        self.promise("ann@example.org")
+        self.assertEqual(Fate.RELAYED, self.state.fate)
+        (stored,) = self.junk(self.eve)
+        self.assertIn(b"\r\nX-Seen: yes\r\nDelivered-To: ann@example.org\r\nSubject: Hello\r\n", stored)
+
+    def test_redirect_breaks(self) -> None:
+        """
+        Whatever goes wrong with a redirect, the message is still there, and tried again.
+        """
+        self.hook("attempt", TO_EVE)
+
+        def broken(spool: MemorySpool, recipients: int = 1) -> MemoryStagedContent:
+            raise ValueError("bug")
+
+        patch = self.patch(MemorySpool, "stage", broken)
+        deciding = Deciding(self.house.spool, self.house.clock, self.house.hooks)
+        staged = MemoryStagedContent()
+        staged.write(CONTENT)
+        made = envelope("carol@example.com", received=int(self.house.clock.seconds()))
+        self.message = now(self.house.spool.commit(self.house.spool.new_id(), made, staged))
+        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
+        self.assertEqual((Fate.PENDING, "An internal error"), (self.state.fate, self.state.detail[:17]))
+        patch.restore()
+        self.house.clock.advance(5)
+        self.assertEqual(Fate.RELAYED, self.state.fate)
+        # Where nobody knows how to redirect, it is deferred.
+        other = evolve(self.message, id=self.house.spool.new_id())
+        result = now(deciding.about_attempt(other, 0))
+        self.assertEqual("Nothing can be redirected here.", getattr(result, "detail", ""))
+
+    def test_content_from_the_spool(self) -> None:
+        """
+        A message that has waited is read from the spool.
+        """
+        hook = self.sent("attempt", Defer("Not now."), "carol@example.com")
+        contents: list[bytes] = []
+
+        async def read(message: Any, recipient: Any, content: Any) -> None:
+            contents.append(await content.read(0, 7))
+
+        hook.answer = read
+        self.house.clock.advance(400)
+        self.assertEqual([b"Subject"], contents)
+
     def test_redirected_to_nobody(self) -> None:
         """
         A redirect that leads nowhere is a failure of that recipient.
@@ -556,7 +647,7 @@ class SentMailTests(WayOutCase):
         """
 
         class Crossing(Says):
-            async def _ask(self, message: Any, recipient: Any, *_: Any) -> Answer:  # type: ignore[override]
+            async def _ask(self, message: Any, recipient: Any, *_: Any) -> Answer:
                 self.asked.append((message, recipient))
                 if message.envelope.sender is None:
                     return None
@@ -700,4 +791,3 @@ class BounceTests(WayOutCase):
             self.bounced(answer)
             self.assertEqual(1, len(self.house.inbox(self.eve)))
         self.flushLoggedErrors(ValueError)
-

@@ -121,8 +121,8 @@ class HooksTests(SynchronousTestCase):
         for stage in STAGES:
             self.assertIs(UNDECIDED, self.successResultOf(self.ask(None, stage)))
             self.assertIs(UNDECIDED, self.successResultOf(self.ask(Accept(), stage)))
-            for verdict, code in ((Defer("Later."), 451), (Reject("No."), 550)):
-                self.assertEqual(code, self.failureResultOf(self.ask(verdict, stage), Denied).value.code)
+            for refusal, code in ((Defer("Later."), 451), (Reject("No."), 550)):
+                self.assertEqual(code, self.failureResultOf(self.ask(refusal, stage), Denied).value.code)
             for part, verdict in VERDICTS.items():
                 asked = self.ask(verdict, stage)
                 if part in ALLOWED[stage]:

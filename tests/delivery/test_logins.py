@@ -31,7 +31,7 @@ class CheckedAuthenticatorTests(SynchronousTestCase):
         """
         self.inner = MadeUpAuthenticator()
         self.hook = Says("login")
-        self.checked = CheckedAuthenticator(self.inner, Hooks.of(Clock(), [("one", self.hook)]))  # type: ignore[arg-type]
+        self.checked = CheckedAuthenticator(self.inner, Hooks.of(Clock(), [("one", self.hook)]))
 
     def login(self, password: bytes = PASSWORD) -> Any:
         """
@@ -79,3 +79,10 @@ class CheckedAuthenticatorTests(SynchronousTestCase):
         """
         self.assertEqual(self.inner.mechanisms(is_private=True), self.checked.mechanisms(is_private=True))
         self.assertEqual((), self.checked.mechanisms(is_private=False))
+        start = object()
+
+        async def keys(name: str, hash_name: str, *, peer: str) -> object:
+            return start if (name, hash_name, peer) == ("ann", "sha256", "192.0.2.1") else None
+
+        self.patch(self.inner, "keys", keys)
+        self.assertIs(start, now(self.checked.keys("ann", "sha256", peer="192.0.2.1")))

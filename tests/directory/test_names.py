@@ -20,7 +20,8 @@ class LocalNamesTests(SynchronousTestCase):
         """
         Domains are compared in lower case, however the settings write them.
         """
-        names = LocalNames(["Example.ORG"], "Example.NET")
+        names = LocalNames(["Example.ORG", "b\u00fccher.example"], "Example.NET")
+        self.assertTrue(names.is_declared("xn--bcher-kva.example"))
         self.assertTrue(names.is_declared("example.org"))
         self.assertTrue(names.is_declared("example.net"))
         self.assertEqual(Address("Bob", "example.net"), names.login_address("Bob"))

@@ -43,11 +43,25 @@ COMMANDS = (
     b"u UID EXPUNGE 1:*\r\n",
     b"v AUTHENTICATE PLAIN AGZyZWQAc2VjcmV0\r\n",
     b"w LOGIN {4+}\r\nfred secret\r\n",
+    b"x ENABLE CONDSTORE QRESYNC\r\n",
+    b"y ENABLE IMAP4rev2 UTF8=ACCEPT\r\n",
+    b"z SELECT INBOX (QRESYNC (1700000000 7 1:5,9 (1:2 1,3)) CONDSTORE)\r\n",
+    b"A UID FETCH 1:* (FLAGS MODSEQ) (CHANGEDSINCE 7 VANISHED)\r\n",
+    b"B STORE 1:2 (UNCHANGEDSINCE 7) +FLAGS (\\Flagged)\r\n",
+    b'C UID SEARCH RETURN (MIN MAX COUNT SAVE) CHARSET UTF-8 MODSEQ "/flags/\\\\seen" all 3 OR $ 1\r\n',
+    b"D FETCH $ (UID BINARY.PEEK[1] BINARY.SIZE[1])\r\n",
+    b"E SORT (REVERSE DATE SUBJECT) UTF-8 NOT SEEN\r\n",
+    b"F UID THREAD REFERENCES UTF-8 ALL\r\n",
+    b'G LIST (SUBSCRIBED) "" ("*" "%") RETURN (CHILDREN STATUS (HIGHESTMODSEQ SIZE))\r\n',
+    b"H APPEND INBOX UTF8 (~{6+}\r\na: b\r\n) (\\Seen) {6+}\r\na: c\r\n\r\n",
+    b"I GETQUOTAROOT INBOX\r\n",
+    b'J SELECT "\xc3\xa9" (CONDSTORE)\r\n',
 )
 
 PIECES = (
     b"\r\n", b"\n", b"\r", b" ", b"(", b")", b"{1}\r\n", b"{99+}\r\n", b"{0+}\r\n", b'"', b"\\", b"*", b"%", b"NIL", b"\0",
     b"\xff", b"4294967296", b"1:*", b"DONE\r\n", b"UID ", b"&", b"]", b"[", b"<", b"+", b"BODY[", b"NOT ", b"OR ", b"/", b"INBOX",
+    b"$", b"~{1+}\r\n", b"9223372036854775808", b"RETURN (", b"(CHANGEDSINCE 1)", b"\xc3\xa9",
 )  # fmt: skip
 
 mutations = some.lists(

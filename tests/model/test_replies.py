@@ -68,7 +68,7 @@ class ErrorsTests(SynchronousTestCase):
 
     def test_every_leaf_can_be_told(self) -> None:
         """
-        Each failure has a docstring and codes of the right form and of one class.
+        Each failure has a docstring and codes of the right form and of one class (RFC 3463, RFC 5248).
         """
         kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, MailError)]
         self.assertGreater(len(kinds), 20)

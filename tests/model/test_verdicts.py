@@ -19,6 +19,7 @@ from twisted_mail_server.model.verdicts import (
     Redirect,
     Reject,
     Taken,
+    Verdict,
     read_reply,
     verdicts,
     write_field,
@@ -58,7 +59,7 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual([], list(verdicts(None)))
         self.assertEqual([Taken()], list(verdicts(Taken())))
         self.assertEqual([Accept()], list(verdicts("250 OK")))
-        both = [Quarantine("spam"), AddFields.of("X-Spam", "yes")]
+        both: list[Verdict] = [Quarantine("spam"), AddFields.of("X-Spam", "yes")]
         self.assertEqual(both, list(verdicts(both)))
 
     def test_combined(self) -> None:
@@ -73,7 +74,7 @@ class VerdictTests(SynchronousTestCase):
             AddFields((("X-One", "1"), ("X-Two", "2"))),
             AddFields.of("X-Three", "3"),
             Redirect(ANN),
-            Redirect("bob@example.net"),  # type: ignore[arg-type]
+            Redirect("bob@example.net"),
             Taken("done"),
             Taken("again"),
         ):

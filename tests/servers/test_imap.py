@@ -14,7 +14,7 @@ from tests.support.transports import MemoryTransport, TlsClient
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import TemporaryFailure
 from twisted_mail_server.servers.base import Ending, TlsUse
-from twisted_mail_server.servers.imap import ImapSession
+from twisted_mail_server.servers.imap import ImapFactory, ImapSession
 
 ONE = b"Subject: one\r\n\r\nBody.\r\n"
 
@@ -85,6 +85,22 @@ class ConversationTests(ImapServerCase):
         self.assertTrue(session.may_leave())
         session.about_to_wait()
         session.closed()
+
+
+class SettingsTests(ImapServerCase):
+    """
+    What a listener's factory is told.
+    """
+
+    def test_unasked_literal(self) -> None:
+        """
+        With a limit for literals that come unasked, LITERAL- is offered instead of LITERAL+ (RFC 7888 section 5).
+        """
+        terms = self.factory.terms
+        for limit, word in ((None, b" LITERAL+ "), (limits.UNASKED_LITERAL, b" LITERAL- ")):
+            self.factory = ImapFactory(terms, authenticator=self.passwords, unasked_literal=limit)
+            _, transport = self.connect()
+            self.assertIn(word, transport.take())
 
 
 class TimeTests(ImapServerCase):

@@ -210,6 +210,8 @@ class CheckpointTests(StoreCase):
         self.assertEqual((2,), now(view.advance()).vanished)
         now(mine.advance())
         self.assertEqual(list(mine.snapshot.masks), list(view.snapshot.masks))
+        self.assertIsNone(now(mine.vanished_since(1)))
+        self.assertEqual((2,), now(mine.vanished_since(mine.snapshot.modseq - 1)))
 
     def test_packed(self) -> None:
         """

@@ -28,10 +28,7 @@ class Says:
 
     async def _ask(self, *args: Any) -> Any:
         self.asked.append(args)
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        if hasattr(self.answer, "__await__"):
-            return await self.answer
-        if callable(self.answer):
-            return self.answer(*args)
-        return self.answer
+        answer = self.answer(*args) if callable(self.answer) else self.answer
+        if isinstance(answer, BaseException):
+            raise answer
+        return await answer if hasattr(answer, "__await__") else answer

@@ -10,7 +10,6 @@ from typing import Any, cast
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted_mail_server.delivery.reporting import Reporting
 from zope.interface import implementer
 
 from tests.support.disks import seeded
@@ -19,6 +18,7 @@ from twisted_mail_server.delivery.dispatch import Dispatcher
 from twisted_mail_server.delivery.hooks import Hooks
 from twisted_mail_server.delivery.intake import Intake, RelayTerms
 from twisted_mail_server.delivery.outcomes import Outcomes, Schedule
+from twisted_mail_server.delivery.reporting import Reporting
 from twisted_mail_server.delivery.rewriting import SenderRewriting
 from twisted_mail_server.delivery.routing import Router
 from twisted_mail_server.directory.memory import MemoryDirectory

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IConnector, IReactorTCP
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
@@ -18,7 +18,6 @@ from zope.interface import implementer
 
 from tests.support.smtp_client import CONTENT, to
 from tests.support.transports import MemoryTransport, _Below
-from twisted_mail_server.model.errors import MailError
 from twisted_mail_server.relay.connections import Connection, Connector, Outgoing, Target
 
 
@@ -294,13 +293,3 @@ class ConnectionCase:
         connection = opening.result
         assert isinstance(connection, Connection)
         return connection, transport
-
-
-def gone() -> Failure:
-    """
-    A closed connection.
-    """
-    return Failure(ConnectionDone())
-
-
-__all__ = ["Cable", "ClientTransport", "ConnectionCase", "Dialer", "MailError", "Waiting", "gone", "outgoing"]

@@ -5,14 +5,19 @@ TLS as a client.
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.certificates import chained_pair, pair_for, pems, shake_hands
+from tests.support.certificates import NOW, chained_pair, pair_for, pems, shake_hands
 from twisted_mail_server.model import limits
 from twisted_mail_server.tls.certificates import Pair
 from twisted_mail_server.tls.contexts import ServerContexts
@@ -99,6 +104,32 @@ class OutboundTests(SynchronousTestCase):
         client = options.clientConnectionForTLS(self.layer)
         client.set_connect_state()
         self.assertRaises(SSL.Error, shake_hands, SSL.Connection(context, None), client)
+
+    def weak_server(self) -> SSL.Connection:
+        """
+        A server with a key of 1024 bits.
+        """
+        key = rsa.generate_private_key(65537, 1024)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example.net")])
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        builder = builder.serial_number(1).not_valid_before(NOW).not_valid_after(NOW + timedelta(days=9))
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_cipher_list(b"ALL:@SECLEVEL=0")
+        context.use_certificate(builder.sign(key, hashes.SHA256()))
+        context.use_privatekey(key)
+        return SSL.Connection(context, None)
+
+    def test_weak_keys(self) -> None:
+        """
+        A short key is better than none, unless a good one was asked for.
+        """
+        client: Any = OutboundTls().client_options("mx.example.net").clientConnectionForTLS(cast(Any, self.layer))
+        client.set_connect_state()
+        shake_hands(self.weak_server(), client)
+        self.assertEqual("TLSv1.3", client.get_protocol_version_name())
+        client = OutboundTls().verified_options("mx.example.net").clientConnectionForTLS(cast(Any, self.layer))
+        client.set_connect_state()
+        self.assertRaises(SSL.Error, shake_hands, self.weak_server(), client)
 
     def test_verified(self) -> None:
         """

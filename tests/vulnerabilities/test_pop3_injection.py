@@ -60,14 +60,17 @@ class ForgeryTests(SynchronousTestCase):
             for end in (b"\n", b"\r", b"\r\n", b"\n\r", b"\r\r\n", b"\r\n\n")
         ]
         messages = [*forgeries, *(message for _, message in odd_messages(60, 8))]
-        peer = Peer(messages=messages)
-        peer.talk(LOGIN)
-        for number, message in enumerate(messages, 1):
-            client = _client(peer.talk(b"RETR %d\r\nNOOP\r\n" % number))
-            status, lines, _ = client._longcmd("RETR")  # type: ignore[attr-defined]
-            self.assertEqual(b"+OK %d octets" % len(message), status)
-            self.assertEqual(b"+OK", client._shortcmd("NOOP"))  # type: ignore[attr-defined]
-            self.assertEqual(b"".join(message.split()), b"".join(b"".join(lines).split()))
+        for wish in (b"UTF8\r\n", b""):
+            peer = Peer(messages=messages)
+            peer.talk(wish + LOGIN)
+            for number, message in enumerate(messages, 1):
+                client = _client(peer.talk(b"RETR %d\r\nNOOP\r\n" % number))
+                status, lines, _ = client._longcmd("RETR")  # type: ignore[attr-defined]
+                self.assertEqual(b"+OK %d octets" % len(message), status)
+                self.assertEqual(b"+OK", client._shortcmd("NOOP"))  # type: ignore[attr-defined]
+                if wish:
+                    # Others get some headers in ASCII (RFC 6856).
+                    self.assertEqual(b"".join(message.split()), b"".join(b"".join(lines).split()))
 
     def test_names(self) -> None:
         """

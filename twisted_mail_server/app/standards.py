@@ -137,15 +137,19 @@ def _place(module: ModuleType) -> str:
 
 def tests_of(row: Standard, tests: dict[Path, str]) -> list[str]:
     """
-    At most three tests: the one named like the code, then those that name the standard most often.
+    At most three tests: the one named like the code, then those that name the standard, or else its word on the wire.
     """
     stem = Path(row.where).stem
     folder = "/".join(Path(row.where).parts[1:-1])
     named = [path for path in tests if path.name == f"test_{stem}.py" and folder in str(path)]
-    counts = {
-        path: sum(text.count(f"RFC {number}") for number in row.numbers)
-        for path, text in tests.items()
-        if path not in named
-    }
-    others = sorted((path for path, count in counts.items() if count), key=lambda path: (-counts[path], str(path)))
-    return [str(path.relative_to(_ROOT)) for path in (*named, *others)[:3]]
+    others = _naming(tests, [f"RFC {number}" for number in row.numbers])
+    if not named and not others:
+        others = _naming(tests, re.findall(r"`([^`]+)`", row.what))
+    near = "/".join(Path(row.where).parts[1:3])
+    others.sort(key=lambda path: (f"tests/{near}" not in str(path), str(path)))
+    return [str(path.relative_to(_ROOT)) for path in dict.fromkeys((*named, *others))][:3]
+
+
+def _naming(tests: dict[Path, str], words: Iterable[str]) -> list[Path]:
+    patterns = [re.compile(rf"\b{re.escape(word)}\b") for word in words]
+    return [path for path, text in tests.items() if any(pattern.search(text) for pattern in patterns)]

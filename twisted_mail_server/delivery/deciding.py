@@ -14,11 +14,13 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from zope.interface import implementer
 
+from twisted_mail_server.delivery.copying import copy_into
 from twisted_mail_server.delivery.hooks import HookFailed, Hooks
 from twisted_mail_server.delivery.intake import LOOP
 from twisted_mail_server.delivery.local import failed
-from twisted_mail_server.interfaces import ISpool
+from twisted_mail_server.interfaces import IReadable, ISpool
 from twisted_mail_server.message import trace
 from twisted_mail_server.message.headers import header_end
 from twisted_mail_server.model import limits
@@ -39,6 +41,7 @@ Redirected = Callable[[Envelope, Address, RecipientOptions, Address | None], Awa
 _HELD = "quarantined: "
 
 
+@implementer(IReadable)
 @frozen
 class SpooledContent:
     """
@@ -139,36 +142,19 @@ class Deciding:
         new = QueueId(sha256(b"redirect %b %d" % (message.id.octets, number)).digest()[:16])
         if await self._spool.find(new) is None:
             mark = trace.delivered_to(str(recipient.address))
-            start = mark + await self._spool.read(message, 0, limits.HEADER_SIZE)
+            start = mark + await SpooledContent(self._spool, message).read(0, limits.HEADER_SIZE)
             if str(target).lower() in trace.deliveries(start[: header_end(start)]):
                 raise MailLoop(LOOP)
             found = await self._redirected(message.envelope, target, recipient.options, recipient.address)
             if decision.quarantine:
                 found = [evolve(one, quarantine=decision.quarantine) for one in found]
             envelope = evolve(message.envelope, recipients=tuple(found), received=int(self._clock.seconds()))
-            await self._commit(new, envelope, decision.added + mark, message)
+            staged = self._spool.stage(recipients=len(found))
+            await copy_into(staged, decision.added + mark, SpooledContent(self._spool, message))
+            await self._spool.commit(new, envelope, staged)
         detail = f"redirected to <{target}> as {new}"
         # The wishes for reports went with it.
         return Result(number, Outcome.RELAYED, detail, "2.0.0", is_dsn_passed_on=True)
-
-    async def _commit(self, new: QueueId, envelope: Envelope, prefix: bytes, message: QueuedMessage) -> None:
-        staged = self._spool.stage(recipients=len(envelope.recipients))
-        try:
-            pending, offset = staged.write(prefix), 0
-            while offset < message.size:
-                if pending is not None:
-                    await pending
-                piece = await self._spool.read(message, offset, limits.CONTENT_PIECE)
-                if not piece:
-                    raise TemporaryFailure("The content is shorter than it was.")
-                pending = staged.write(piece)
-                offset += len(piece)
-            if pending is not None:
-                await pending
-        except BaseException:
-            await staged.discard()
-            raise
-        await self._spool.commit(new, envelope, staged)
 
     def held(self, state: RecipientState, reason: str) -> RecipientState | None:
         """

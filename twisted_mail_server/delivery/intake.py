@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twisted_mail_server.delivery.copying import copy_into
 from twisted_mail_server.delivery.hooks import Hooks
 from twisted_mail_server.delivery.routing import Destination, Local, Remote, Router
 from twisted_mail_server.interfaces import IIntake, IMailStore, IMailTransaction, ISpool, IStagedContent, ISubmitter
@@ -379,26 +380,11 @@ class Incoming:
 
     async def _put_on_top(self, added: bytes) -> None:
         """
-        The same content with fields in front of it: what came in as a stream has no room for them.
+        The same content with fields in front of it.
         """
         assert self._content is not None
         old, new = self._content, self._intake.spool.stage(recipients=max(1, len(self._envelope.recipients)))
-        try:
-            pending = new.write(added)
-            offset = 0
-            while offset < old.size:
-                if pending is not None:
-                    await pending
-                piece = await old.read(offset, limits.CONTENT_PIECE)
-                if not piece:
-                    raise TemporaryFailure("The content is shorter than it was.")
-                pending = new.write(piece)
-                offset += len(piece)
-            if pending is not None:
-                await pending
-        except BaseException:
-            await new.discard()
-            raise
+        await copy_into(new, added, old)
         self._content = new
         await old.discard()
 

@@ -236,7 +236,7 @@ class MemoryDirectory:
         """
         addresses = [account.address for account, _ in self._accounts.values()]
         addresses += [alias.address for alias in self._aliases.values()]
-        return frozenset(domain_key(address.domain) for address in addresses)
+        return frozenset(address.domain for address in addresses)
 
     def _by_key(self, key: str) -> Account | Alias | None:
         account_id = self._ids.get(key)
@@ -246,7 +246,7 @@ class MemoryDirectory:
         """
         Who gets the mail for a role that nobody has by name.
         """
-        if not self._names.is_declared(domain_key(address.domain)) and not await self.is_local(address.domain):
+        if not self._names.is_declared(address.domain) and not await self.is_local(address.domain):
             return None
         named = None
         if self._names.postmaster is not None:

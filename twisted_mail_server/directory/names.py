@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from attrs import field, frozen
 
-from twisted_mail_server.model.addresses import Address, parse_local_part
+from twisted_mail_server.model.addresses import Address, parse_domain, parse_local_part
 from twisted_mail_server.model.errors import SyntaxProblem
 
 #: Local parts that reach somebody in every local domain (RFC 5321 section 4.5.1, RFC 2142 section 2).
@@ -22,9 +22,13 @@ _LONGEST_SEPARATOR = 8
 
 def domain_key(domain: str) -> str:
     """
-    The form by which domains are compared here.
+    The form by which domains are compared here: lower case, and A-labels (RFC 5890), as those of every L{Address} are.
     """
-    return Address("", domain.lower()).key[1:]
+    try:
+        return domain.lower() if domain.isascii() else parse_domain(domain)
+    except SyntaxProblem:
+        # Nobody's.
+        return domain
 
 
 def check_separator(text: str) -> str:

@@ -53,7 +53,7 @@ _ALIASES = (
     "ORDER BY address.key, target.key"
 )
 _WITHOUT_KEYS = "SELECT 1 FROM account WHERE (scram_sha_256 IS NULL OR scram_sha_1 IS NULL) AND is_disabled = 0 LIMIT 1"
-_NEW_ADDRESS = "INSERT INTO address (key, account, local, domain, domain_key) VALUES (?, ?, ?, ?, ?)"
+_NEW_ADDRESS = "INSERT INTO address (key, account, local, domain) VALUES (?, ?, ?, ?)"
 _SET = "UPDATE account SET password_hash = ?, scram_sha_256 = ?, scram_sha_1 = ? WHERE id = ?"
 
 
@@ -110,7 +110,7 @@ class SqliteDirectory:
         """
         The local domains, sorted.
         """
-        rows = await self._database.query("SELECT domain_key FROM address UNION SELECT key FROM domain")
+        rows = await self._database.query("SELECT domain FROM address UNION SELECT name FROM domain")
         return sorted(self._names.declared_domains.union(domain for (domain,) in rows))
 
     async def is_local(self, domain: str) -> bool:
@@ -120,7 +120,7 @@ class SqliteDirectory:
         key = domain_key(domain)
         if key in self._names.declared_domains:
             return True
-        sql = "SELECT 1 FROM address WHERE domain_key = ? UNION ALL SELECT 1 FROM domain WHERE key = ? LIMIT 1"
+        sql = "SELECT 1 FROM address WHERE domain = ? UNION ALL SELECT 1 FROM domain WHERE name = ? LIMIT 1"
         return bool(await self._database.query(sql, (key, key)))
 
     async def lookup(self, address: Address) -> Account | Alias | None:
@@ -215,7 +215,7 @@ class SqliteDirectory:
             )
             transaction.execute(
                 _NEW_ADDRESS,
-                (address.key, transaction.last_rowid(), address.local, address.domain, domain_key(address.domain)),
+                (address.key, transaction.last_rowid(), address.local, address.domain),
             )
 
         await self._database.transact(add)
@@ -281,9 +281,7 @@ class SqliteDirectory:
                 if number is not None:
                     raise AccountExists(f"There is an account {address} already.")
             transaction.execute("DELETE FROM address WHERE key = ?", (address.key,))
-            transaction.execute(
-                _NEW_ADDRESS, (address.key, None, address.local, address.domain, domain_key(address.domain))
-            )
+            transaction.execute(_NEW_ADDRESS, (address.key, None, address.local, address.domain))
             transaction.execute_many(
                 "INSERT INTO target (alias, key, local, domain) VALUES (?, ?, ?, ?)",
                 [(address.key, key, target.local, target.domain) for key, target in targets.items()],
@@ -312,7 +310,7 @@ class SqliteDirectory:
         key = domain_key(domain)
 
         def add(transaction: ITransaction) -> None:
-            transaction.execute("INSERT OR IGNORE INTO domain (key) VALUES (?)", (key,))
+            transaction.execute("INSERT OR IGNORE INTO domain (name) VALUES (?)", (key,))
 
         await self._database.transact(add)
 
@@ -327,9 +325,9 @@ class SqliteDirectory:
             raise Refused(f"{key} is declared in the settings.")
 
         def remove(transaction: ITransaction) -> None:
-            if transaction.execute("SELECT 1 FROM address WHERE domain_key = ? LIMIT 1", (key,)):
+            if transaction.execute("SELECT 1 FROM address WHERE domain = ? LIMIT 1", (key,)):
                 raise Refused(f"There are accounts or aliases in {key}.")
-            transaction.execute("DELETE FROM domain WHERE key = ?", (key,))
+            transaction.execute("DELETE FROM domain WHERE name = ?", (key,))
 
         await self._database.transact(remove)
 
@@ -382,7 +380,7 @@ class SqliteDirectory:
         """
         Who gets the mail for a role that nobody has by name.
         """
-        if not self._names.is_declared(domain_key(address.domain)) and not await self.is_local(address.domain):
+        if not self._names.is_declared(address.domain) and not await self.is_local(address.domain):
             return None
         named = None
         if self._names.postmaster is not None:

@@ -40,7 +40,6 @@ from twisted_mail_server.protocols.sasl.vocabulary import Means
 from twisted_mail_server.protocols.smtp.client import ClientSide, Wishes, status_of_cause
 from twisted_mail_server.protocols.smtp.client_events import (
     Cause,
-    ContentWanted,
     Event,
     HandshakeDue,
     MailFinished,
@@ -523,7 +522,7 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Say so to who waits, and write the one line of log.
+        Write the one line of log, and tell who waits.
         """
         self._is_lost = True
         if self._is_handshaking:
@@ -531,9 +530,6 @@ class Connection(Protocol):
         else:
             self._smtp.end(Cause.LOST, _explain(reason))
         self._rest()
-        self._wake()
-        if self._gone is not None and not self._gone.called:
-            self._gone.callback(None)
         last = self._smtp.last_reply
         log.info(
             "relay session with {remote} ended after {duration:.3f} s",
@@ -546,6 +542,9 @@ class Connection(Protocol):
             sent=self.octets_sent,
             reply="" if last is None else describe(last),
         )
+        self._wake()
+        if self._gone is not None and not self._gone.called:
+            self._gone.callback(None)
 
     def pauseProducing(self) -> None:
         """

@@ -244,11 +244,11 @@ class AiosmtpdTests(Case):
         """
         found: list[EmailMessage] = []
 
-        class Plain(Message):  # type: ignore[misc]
+        class Plain(Message):
             def handle_message(self, message: EmailMessage) -> None:
                 found.append(message)
 
-        class Waiting(AsyncMessage):  # type: ignore[misc]
+        class Waiting(AsyncMessage):
             async def handle_message(self, message: EmailMessage) -> None:
                 found.append(message)
 

@@ -4,6 +4,7 @@ L{twisted_mail_server.delivery.adapters.twistedmail}
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -258,8 +259,12 @@ class DestinationTests(WayOutCase):
             (smtp.SMTPServerError(550, "Never."), Fate.FAILED),
             (ValueError("bug"), Fate.PENDING),
         ):
-            made = [Noted(fail(problem))]
-            self.start(("one", MessageDestination(lambda recipient, account, made=made: made.pop() if made else None)))
+            made = iter([Noted(fail(problem))])
+
+            def make(recipient: Any, account: Any, made: Iterator[Noted] = made) -> Noted | None:
+                return next(made, None)
+
+            self.start(("one", MessageDestination(make)))
             self.promise("ann@example.org")
             self.assertEqual(fate, self.state.fate)
         self.flushLoggedErrors(ValueError)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Mapping
 
+from scramp import ScramClient, ScramMechanism  # type: ignore[import-untyped]
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail_server.model import limits
@@ -385,3 +386,46 @@ class SaslprepTests(SynchronousTestCase):
             self.assertEqual(expected.encode(), prepared(typed.encode()))
         self.assertEqual(b"\xff", prepared(b"\xff"))
         self.assertEqual("\u00ad".encode(), prepared("\u00ad".encode()))
+
+
+class OtherImplementationTests(SynchronousTestCase):
+    """
+    Somebody else's SCRAM at the other end.
+    """
+
+    def test_their_client(self) -> None:
+        """
+        The client of scramp logs in, bound and not bound.
+        """
+        for mechanism, hash_name in (
+            (scram.SHA_256, "sha256"),
+            (scram.SHA_1, "sha1"),
+            (scram.SHA_256_PLUS, "sha256"),
+            (scram.SHA_1_PLUS, "sha1"),
+        ):
+            binding = ("tls-exporter", BINDINGS["tls-exporter"]) if mechanism.is_bound else None
+            client = ScramClient([mechanism.name], "us,er=", "pencil", channel_binding=binding)
+            server = mechanism.server()
+            asked = server.start(client.get_client_first().encode())
+            keys = scram.scram_keys(hash_name, b"pencil", SALT, 4096)
+            # Their client says that it cannot bind, so it need not be told that we can.
+            client.set_server_first(begun(asked, keys, BINDINGS if mechanism.is_bound else {}).decode())
+            outcome = server.step(client.get_client_final().encode())
+            assert isinstance(outcome, Challenge)
+            client.set_server_final(outcome.data.decode())
+            self.assertEqual(ScramProof("us,er=", hash_name, keys, True), server.step(b""))
+
+    def test_their_server(self) -> None:
+        """
+        Our client logs in at the server of scramp, and believes it.
+        """
+        for mechanism in (scram.SHA_256, scram.SHA_1, scram.SHA_256_PLUS):
+            theirs = ScramMechanism(mechanism.name)
+            kept = theirs.make_auth_info("pencil", iteration_count=4096, salt=SALT)
+            binding = ("tls-exporter", BINDINGS["tls-exporter"]) if mechanism.is_bound else None
+            server = theirs.make_server(lambda name, kept=kept: kept, channel_binding=binding)
+            client = mechanism.client(SECRET, means(BINDINGS if mechanism.is_bound else {}))
+            server.set_client_first((client.start() or b"").decode())
+            server.set_client_final(client.step(server.get_server_first().encode()).decode())
+            self.assertEqual(b"", client.step(server.get_server_final().encode()))
+            self.assertTrue(client.is_satisfied)

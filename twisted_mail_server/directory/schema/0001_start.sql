@@ -27,12 +27,10 @@ CREATE TABLE address (
     account INTEGER REFERENCES account (number) ON DELETE CASCADE,
     -- As written; the local part of a catch-all is empty.
     local TEXT NOT NULL,
-    domain TEXT NOT NULL,
-    -- The domain in the form of the key.
-    domain_key TEXT NOT NULL
+    domain TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX address_by_domain ON address (domain_key);
+CREATE INDEX address_by_domain ON address (domain);
 CREATE INDEX address_by_account ON address (account);
 
 -- Where the aliases lead.
@@ -46,7 +44,7 @@ CREATE TABLE target (
 
 -- Domains that are local though the settings do not say so and nobody need live there.
 CREATE TABLE domain (
-    key TEXT PRIMARY KEY
+    name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
 -- Accounts whose sessions must end, in order.

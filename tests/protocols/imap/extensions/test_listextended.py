@@ -130,6 +130,45 @@ class FruitTests(Hierarchy):
         self.plays(f'C: a LIST "" ({patterns})\nS: a BAD [LIMIT] ...')
 
 
+class FooTests(Hierarchy):
+    """
+    Example 8.
+    """
+
+    mailboxes = ("Foo/Bar", "Foo/Baz", "Moo")
+
+    def test_children_or_information(self) -> None:
+        """
+        HasChildren says what there is below a name, CHILDINFO what is selected there.
+        """
+        now(self.mail.subscribe("Foo/Baz"))
+        self.plays(r"""
+            C: CA3 LIST "" "%" RETURN (CHILDREN)
+            S: * LIST (\HasChildren) "/" Foo
+            S: * LIST (\HasNoChildren) "/" INBOX
+            S: * LIST (\HasNoChildren) "/" Moo
+            S: CA3 OK ...
+            C: C02 LIST (SUBSCRIBED) "" "%"
+            S: C02 OK ...
+            C: C04 LIST (SUBSCRIBED RECURSIVEMATCH) "" "%"
+            S: * LIST (\HasChildren) "/" Foo ("CHILDINFO" ("SUBSCRIBED"))
+            S: C04 OK ...
+        """)
+        now(self.mail.unsubscribe("Foo/Baz"))
+        self.plays("""
+            C: C04 LIST (SUBSCRIBED RECURSIVEMATCH) "" "%"
+            S: C04 OK ...
+        """)
+        for name in ("Foo", "Moo"):
+            now(self.mail.subscribe(name))
+        self.plays(r"""
+            C: C04 LIST (SUBSCRIBED RECURSIVEMATCH) "" "%" RETURN (CHILDREN)
+            S: * LIST (\HasChildren \Subscribed) "/" Foo
+            S: * LIST (\HasNoChildren \Subscribed) "/" Moo
+            S: C04 OK ...
+        """)
+
+
 class RecursiveTests(Hierarchy):
     """
     Example 9.
