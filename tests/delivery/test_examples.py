@@ -4,6 +4,7 @@ The plugins that the manual shows, each found the way the server finds it, and r
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import redirect_stdout
 from importlib import import_module
@@ -101,6 +102,19 @@ class ExampleTests(ExampleCase):
             self.assertTrue(hasattr(self, f"test_{path.stem}"), path.name)
             lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
             self.assertLessEqual(len(lines), LONGEST, path.name)
+
+    def test_the_page(self) -> None:
+        """
+        The page names every file, its Python can be compiled, and its first plugin is one of the files.
+        """
+        page = (FOLDER.parent / "extend.md").read_text("utf-8")
+        for path in FOLDER.glob("*.py"):
+            self.assertIn(f"](plugins/{path.name})", page)
+        blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        for block in blocks:
+            compile(block, "extend.md", "exec")
+        code = (FOLDER / "sender_denylist.py").read_text("utf-8").partition('"""\n\n')[2]
+        self.assertEqual(code.replace("# Its settings are all there is to it: they are the hook.\n", ""), blocks[0])
 
     def test_connection_blocklist(self) -> None:
         """

@@ -4,21 +4,23 @@ Every verdict at every stage, through the real server and everything behind it, 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.disks import seeded
+from tests.support.disks import folder_for, inline_disk, seeded
 from tests.support.drive import now
 from tests.support.envelopes import envelope
 from tests.support.hooks import Says
-from tests.support.mailhouse import MailHouse
+from tests.support.mailhouse import MailHouse, WatchedStore, memory_clock
 from tests.support.smtp import HOSTNAME, MadeUpAuthenticator
 from tests.support.transports import MemoryTransport, ThrowAwayCertificates
 from twisted_mail_server.delivery.deciding import Deciding
 from twisted_mail_server.delivery.logins import CheckedAuthenticator
+from twisted_mail_server.disk.memory import MemoryStagedContent
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account
 from twisted_mail_server.model.addresses import Address
@@ -27,7 +29,9 @@ from twisted_mail_server.model.queue import Fate, Outcome, QueueChange, Recipien
 from twisted_mail_server.model.verdicts import AddFields, Answer, Defer, Quarantine, Redirect, Reject, Taken
 from twisted_mail_server.servers.base import Terms, TlsUse
 from twisted_mail_server.servers.smtp import SmtpFactory
-from twisted_mail_server.spool.memory import MemoryStagedContent, MemorySpool
+from twisted_mail_server.spool.directory import Spool
+from twisted_mail_server.spool.memory import MemorySpool
+from twisted_mail_server.storage.memory import MemoryStore
 
 TO_EVE = Redirect(Address.parse("eve@example.org"))
 SEEN = AddFields.of("X-Seen", "yes")
@@ -442,6 +446,32 @@ class ReceivedMailTests(Case):
         self.start(("one", Reading("content")))
         self.send()
         self.assertEqual([b"Received: ", b"How are you?\r\n"], found)
+
+
+class DiskTests(Case):
+    """
+    With the spool and its staged files on a disk.
+    """
+
+    def test_fields(self) -> None:
+        """
+        Fields are put on top of what is in memory and of what is in a file; nothing staged is left.
+        """
+        folder = folder_for(self)
+        disk = inline_disk(folder)
+        large = CONTENT + (b"y" * 70 + b"\r\n") * (3 * limits.CONTENT_PIECE // 72)
+        for number, content in enumerate((CONTENT, large)):
+            spool = Spool(disk, f"spool{number}", seeded(1), 0, memory_clock(), None)
+            now(spool.open())
+            hook = Says("content", SEEN)
+            outer = MailHouse(spool=spool, store=WatchedStore(MemoryStore(memory_clock(), seeded(3), disk=disk)))
+            self.start(("one", hook), house=outer)
+            self.assertEqual("250", self.send(content=content)[-1][:3])
+            (stored,) = self.house.inbox(self.ann)
+            self.assertIn(b"\r\nX-Seen: yes\r\nReceived: ", stored)
+            self.assertTrue(stored.endswith(b"+0000\r\n" + content))
+            self.assertEqual([], [path for path in Path(folder).rglob("staging/*") if path.is_file()])
+            now(spool.close())
 
 
 class SubmittedMailTests(Case):

@@ -258,7 +258,7 @@ class IncomingContract(PeerTestCase):
         Of a recipient whom we refuse, they tell the sender, in our words.
         """
         token = next(_TOKENS)
-        self.world.inject(self.peer, message(token, self.bob, f"nobody@{OURS}"), f"nobody@{OURS}")
+        self.world.inject(self.peer, message(token, self.bob, f"stranger@{OURS}"), f"stranger@{OURS}")
         about, recipient = self.report_there(token)
         self.assertIn(self.peer.host, about["reporting-mta"])
         self.assertEqual("failed", recipient["action"])
@@ -380,6 +380,51 @@ class OpenSmtpdIncomingTests(IncomingContract):
     """
 
     name = "opensmtpd"
+
+
+class ForwardingTests(PeerTestCase):
+    """
+    From Postfix, by an address of ours that stands for others, to Exim: bob at Postfix writes to people at Exim.
+    """
+
+    name = "postfix"
+
+    def setUp(self) -> None:
+        """
+        Addresses that lead to Exim.
+        """
+        super().setUp()
+        self.exim = self.world.peers["exim"]
+        for person in ("bob", "nobody", LATE):
+            self.world.server.mailctl("alias", "add", f"{person}@{OURS}", f"{person}@{self.exim.domain}")
+
+    def test_delivered(self) -> None:
+        """
+        The message arrives octet for octet, with a reverse-path in our name.
+        """
+        sent = message(next(_TOKENS), self.bob, f"bob@{OURS}")
+        self.world.inject(self.peer, sent, f"bob@{OURS}")
+        self.world.wait_for(
+            lambda: any(one.endswith(sent) for one in self.exim.messages("bob")) or None, "What was forwarded"
+        )
+        self.assertRegex(self.exim.log(), rf"<= (?i:SRS0)=\S+=postfix\.example=bob@{OURS} ")
+
+    def test_failures_find_back(self) -> None:
+        """
+        A failure comes back to who wrote the message: ours when Exim refuses it, and Exim's own when it could not deliver it later.
+        """
+        refused, late = next(_TOKENS), next(_TOKENS)
+        self.world.inject(self.peer, message(refused, self.bob, f"nobody@{OURS}"), f"nobody@{OURS}")
+        self.world.inject(self.peer, message(late, self.bob, f"{LATE}@{OURS}"), f"{LATE}@{OURS}")
+        about, recipient = self.report_there(refused)
+        self.assertIn(f"mx.{OURS}", about["reporting-mta"])
+        self.assertEqual("failed", recipient["action"])
+        about, recipient = self.report_there(late)
+        self.assertIn(self.exim.host, about["reporting-mta"])
+        self.assertEqual("failed", recipient["action"])
+        self.world.table.tell(
+            "forwarded from Postfix to Exim: delivered, and failures found back through our reverse-path (SRS)"
+        )
 
 
 class WholeRunTests(SynchronousTestCase):

@@ -128,7 +128,7 @@ class MemoryTransport(StringTransport):
         """
         The TLS connection.
         """
-        return self._tls.getHandle()
+        return None if self._tls is None else self._tls.getHandle()
 
     def write(self, data: bytes) -> None:
         """

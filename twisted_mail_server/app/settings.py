@@ -190,7 +190,7 @@ class AuthSettings:
             )
         ),
         "Who else knows passwords, asked in this order about accounts that were made without one (`mailctl account add --no-password`):"
-        " any checker plugin of Twisted (`twistd --help-auth`). One that is down makes a login fail for the moment.",
+        " checker plugins of Twisted (`twisted.cred.strcred`). One that is down makes a login fail for the moment.",
         default=(),
     )
 

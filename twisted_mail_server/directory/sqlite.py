@@ -42,8 +42,9 @@ _ACCOUNT = f"SELECT {_ACCOUNT_COLUMNS} FROM account"
 _IS_KEY = "WHERE number = (SELECT account FROM address WHERE key = ?)"
 _BY_KEY = f"{_ACCOUNT} {_IS_KEY}"
 _BY_ID = f"{_ACCOUNT} WHERE id = ?"
-#: Who gets the roles' mail: the oldest account that may.
-_FIRST = f"{_ACCOUNT} ORDER BY is_disabled, number LIMIT 1"
+#: Who gets the roles' mail: the oldest account that may, else the oldest.  As one sort it would read them all.
+_FIRST = f"{_ACCOUNT} WHERE is_disabled = 0 ORDER BY number LIMIT 1"
+_OLDEST = f"{_ACCOUNT} ORDER BY number LIMIT 1"
 _CREDENTIALS = f"SELECT {_ACCOUNT_COLUMNS}, password_hash, scram_sha_256, scram_sha_1 FROM account {_IS_KEY}"
 _NAMED = "SELECT key, account, local, domain FROM address WHERE key IN (?, ?)"
 _BY_NUMBER = f"{_ACCOUNT} WHERE number = ?"
@@ -385,7 +386,7 @@ class SqliteDirectory:
         named = None
         if self._names.postmaster is not None:
             named = await self._named(self._names.postmaster.key)
-        return named or await self._one(_FIRST)
+        return named or await self._one(_FIRST) or await self._one(_OLDEST)
 
     async def _alter(self, account_id: AccountId, sql: str, *args: Any) -> None:
         """

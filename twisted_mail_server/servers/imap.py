@@ -73,6 +73,9 @@ class ImapSession(Session):
         conversation.receive(data)
         if self.is_busy:
             self._wake()
+            if conversation.session.is_waiting:
+                # Many clients send a literal and the end of its command apart.
+                self.acknowledge()
         elif conversation.has_command:
             self.work(self._converse(conversation))
 
@@ -267,4 +270,6 @@ class ImapFactory(SessionFactory):
         @param identity: what ID tells of this server (RFC 2971); nothing, if empty.
         """
         super().__init__(terms)
-        self.settings = Settings(terms.hostname, authenticator, IMAP, separator, identity, message_size, unasked_literal)
+        self.settings = Settings(
+            terms.hostname, authenticator, IMAP, separator, identity, message_size, unasked_literal
+        )

@@ -176,7 +176,9 @@ class CollectingTests(ImapTestCase):
         """
         line = self.connect()
         line.receive(b"a NOOP\r\na XYZZY\r\n" * limits.ERRORS_PER_SESSION)
-        self.assertTrue(line.take().endswith(b"a BAD There is no such command.\r\n* BYE [CLIENTBUG] Too many errors.\r\n"))
+        self.assertTrue(
+            line.take().endswith(b"a BAD There is no such command.\r\n* BYE [CLIENTBUG] Too many errors.\r\n")
+        )
         self.assertTrue(line.conversation.is_over)
 
 

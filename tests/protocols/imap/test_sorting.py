@@ -171,6 +171,21 @@ class SortTests(SynchronousTestCase):
         now(sorting.sort(criteria(b"(SUBJECT DATE)"), view, numbers, pause))
         self.assertEqual(2 + 4, len(pauses))
 
+    def test_huge_headers(self) -> None:
+        """
+        Others have their turn within a batch, too, if its headers are huge.
+        """
+        pauses: list[int] = []
+
+        async def pause() -> None:
+            pauses.append(1)
+
+        _, view = mailbox(*[message("X: " + "x" * 300_000)] * 5)
+        now(sorting.sort(criteria(b"(SUBJECT)"), view, range(1, 6), pause))
+        self.assertEqual(3, len(pauses))
+        now(sorting.sort(criteria(b"(SUBJECT)"), view, range(1, 6)))
+        self.assertEqual(3, len(pauses))
+
     def test_hostile_field(self) -> None:
         """
         Of a field that is very long the beginning counts.

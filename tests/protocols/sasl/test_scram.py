@@ -18,6 +18,7 @@ from twisted_mail_server.protocols.sasl.saslprep import prepared
 from twisted_mail_server.protocols.sasl.vocabulary import Challenge, KeysAsked, Means, Mechanism
 
 BINDINGS = {"tls-exporter": b"\x01" * 32, "tls-server-end-point": b"\x02" * 32}
+END_POINT = {"tls-server-end-point": BINDINGS["tls-server-end-point"]}
 SECRET = PlainSecret("user", b"pencil")
 SALT = b"sixteen octets.."
 NONCE = b"3rfcNHYJY1ZVvWVs7j"
@@ -403,7 +404,7 @@ class OtherImplementationTests(SynchronousTestCase):
             (scram.SHA_256_PLUS, "sha256"),
             (scram.SHA_1_PLUS, "sha1"),
         ):
-            binding = ("tls-exporter", BINDINGS["tls-exporter"]) if mechanism.is_bound else None
+            binding = ("tls-server-end-point", END_POINT["tls-server-end-point"]) if mechanism.is_bound else None
             client = ScramClient([mechanism.name], "us,er=", "pencil", channel_binding=binding)
             server = mechanism.server()
             asked = server.start(client.get_client_first().encode())
@@ -422,9 +423,9 @@ class OtherImplementationTests(SynchronousTestCase):
         for mechanism in (scram.SHA_256, scram.SHA_1, scram.SHA_256_PLUS):
             theirs = ScramMechanism(mechanism.name)
             kept = theirs.make_auth_info("pencil", iteration_count=4096, salt=SALT)
-            binding = ("tls-exporter", BINDINGS["tls-exporter"]) if mechanism.is_bound else None
+            binding = ("tls-server-end-point", END_POINT["tls-server-end-point"]) if mechanism.is_bound else None
             server = theirs.make_server(lambda name, kept=kept: kept, channel_binding=binding)
-            client = mechanism.client(SECRET, means(BINDINGS if mechanism.is_bound else {}))
+            client = mechanism.client(SECRET, means(END_POINT if mechanism.is_bound else {}))
             server.set_client_first((client.start() or b"").decode())
             server.set_client_final(client.step(server.get_server_first().encode()).decode())
             self.assertEqual(b"", client.step(server.get_server_final().encode()))

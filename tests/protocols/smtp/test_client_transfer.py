@@ -399,6 +399,24 @@ class LmtpTests(ClientCase, SynchronousTestCase):
     LMTP (RFC 2033).
     """
 
+    def test_content_by_data(self) -> None:
+        """
+        Content goes by DATA even where CHUNKING is offered.
+        """
+        start = session("CHUNKING").replace("EHLO", "LHLO") + (
+            """
+            C: MAIL FROM:<ann@example.org>
+            S: 250 ok
+            C: RCPT TO:<bob@example.net>
+            S: 250 ok
+            C: DATA
+            S: 354 Go
+            """
+            + TEXT
+        )
+        driver = self.plays(f"{start}\nS: 250 2.1.5 ok\nC: QUIT", mail("bob@example.net"), wishes={"is_lmtp": True})
+        self.assertEqual([(0, RELAYED, "2.1.5")], outcomes(driver.results))
+
     def test_reply_for_each(self) -> None:
         """
         After the content each accepted recipient has a reply.

@@ -283,14 +283,16 @@ class Cursor:
         C{mailbox}: a name in its inner form (RFC 3501 section 5.1).
 
         @param may_end_in_separator: it is the name of a mailbox to be made: a separator at the end is passed over (section 6.3.3),
-            and the name must be in normalization form C (RFC 9051 section 6.3.4).
+            and in UTF-8 the name must be in normalization form C (RFC 9051 section 6.3.4).
         @raise SyntaxProblem: none is next, or it is not well formed.
         @raise CannotDo: it is not a name a mailbox may have.
         @raise OverLimit: it is too long or too deep.
         """
-        name = self.name(self.astring())
+        octets = self.astring()
+        name = self.name(octets)
         if may_end_in_separator:
-            if not unicodedata.is_normalized("NFC", name):
+            # Modified UTF-7 is kept as it is (RFC 3501 section 5.1.3).
+            if not octets.isascii() and not unicodedata.is_normalized("NFC", name):
                 raise CannotDo("The name of a new mailbox is in normalization form C.")
             if len(name) > 1:
                 name = name.removesuffix(SEPARATOR)

@@ -4,7 +4,7 @@ One session: who, which mailbox, and what its client knows of that mailbox (RFC 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -177,10 +177,14 @@ class Selected:
         """
         uids = self.view.snapshot.uids
         if numbers is SAVED:
-            places = ((bisect_left(uids, uid), uid) for uid in self.saved)
-            return [(place + 1, uid) for place, uid in places if place < len(uids) and uids[place] == uid]
+            saved = frozenset(self.saved)
+            return [pair for pair in enumerate(uids, 1) if pair[1] in saved] if saved else []
         if by_uid:
-            return [(bisect_left(uids, uid) + 1, uid) for uid in numbers.select_uids(uids)]
+            found: list[tuple[int, int]] = []
+            for low, high in numbers.bounded(uids[-1]) if uids else ():
+                start = bisect_left(uids, low)
+                found += enumerate(uids[start : bisect_right(uids, high)], start + 1)
+            return found
         return [(position + 1, uids[position]) for position in numbers.select_positions(len(uids))]
 
 

@@ -31,6 +31,8 @@ Pause = Callable[[], Awaitable[None]]
 
 #: Steps of threading that are taken without a pause: a few milliseconds.
 _STRETCH = 2000
+#: Octets of headers that are looked at without a pause: a batch of usual ones.
+_OCTETS = 512 * limits.KIB
 #: Values that one list is sorted by without a pause in between; sorting itself cannot be interrupted, and need not be.
 _REST = 20_000
 
@@ -212,8 +214,13 @@ async def _rows(
     size = limits.FETCH_BATCH_HEADERS if needs_header else limits.FETCH_BATCH_ROWS
     for start in range(0, len(numbers), size):
         wanted = {uids[number - 1]: number for number in numbers[start : start + size]}
+        octets = 0
         for row in await view.fetch(list(wanted), header=needs_header):
             yield wanted[row.uid], row
+            octets += len(row.header or b"")
+            if octets > _OCTETS and pause is not None:
+                octets = 0
+                await pause()
         if pause is not None:
             await pause()
 

@@ -267,6 +267,9 @@ class ClientSide(ClientConversation):
         for keyword, usage in USAGES.items():
             if keyword in self.offers:
                 usage.learn(self.offers, self.offers.keywords[keyword])
+        if self.wishes.is_lmtp:
+            # RFC 2033 section 4.3: after BDAT LAST each recipient would have a reply too; one way to send content is enough here.
+            self.offers.takes_chunks = False
         self._introduced()
 
     def _helo_answered(self, reply: Reply) -> None:

@@ -66,6 +66,18 @@ class Utf8Tests(ImapTestCase):
         for answer, tag in zip(answers[1:], b"bc", strict=False):
             self.assertEqual(b"%c NO [CANNOT] The name of a new mailbox is in normalization form C." % tag, answer)
 
+    def test_modified_utf7_stays(self) -> None:
+        """
+        A name in modified UTF-7 may be in any form, and is found by that in UTF-8 too.
+        """
+        self.plays("""
+            C: a CREATE e&AwE-
+            S: a OK ...
+            C: b STATUS "e\u0301" (MESSAGES)
+            S: * STATUS e&AwE- (MESSAGES 0)
+            S: b OK ...
+        """)
+
     def test_search(self) -> None:
         """
         Section 3: CHARSET is BAD once it is enabled.

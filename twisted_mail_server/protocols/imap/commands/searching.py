@@ -139,6 +139,8 @@ def highest_modseq(session: Session, uids: Sequence[int]) -> int:
     The highest MODSEQ among those messages, which are there.
     """
     snapshot = session.mailbox.view.snapshot
+    if len(uids) == len(snapshot.uids):
+        return max(snapshot.modseqs)
     return max(snapshot.modseqs[bisect_left(snapshot.uids, uid)] for uid in uids)
 
 
