@@ -481,6 +481,11 @@ class IAccountMail(Interface):
         C{settled} are messages of earlier deliveries whose fate is durable in the spool, so that the memory of them may go.
         """
 
+    async def quota() -> int | None:
+        """
+        Octets that this mail may take, as of now; C{None} for as many as it likes.
+        """
+
     async def usage() -> tuple[int, int]:
         """
         Octets and messages of all mailboxes together, as RFC 9208 counts STORAGE (there in KiB) and MESSAGE.

@@ -192,7 +192,7 @@ class CheckTests(SynchronousTestCase):
         """
         Where all is well nothing is found.
         """
-        self.assertEqual({"accounts": (), "mail": (), "queue": ()}, self.findings())
+        self.assertEqual({"accounts": (), "aliases": (), "mail": (), "queue": ()}, self.findings())
 
     def test_account_without_mail(self) -> None:
         """
@@ -209,6 +209,16 @@ class CheckTests(SynchronousTestCase):
         now(self.house.directory.remove_account(self.alice.id))
         (problem,) = self.findings()["accounts"]
         self.assertIn(f"mailctl account remove {self.alice.id}", problem)
+
+    def test_alias_to_nobody(self) -> None:
+        """
+        An alias that leads to nobody here is told of; whether somebody is elsewhere is not known.
+        """
+        now(self.operations.add_alias("@example.net", ["alice+x@example.org", "gone@example.org", "x@example.com"]))
+        self.assertEqual(
+            ("The alias @example.net leads to gone@example.org, and nobody has that address.",),
+            self.findings()["aliases"],
+        )
 
     def test_mail_that_cannot_be_opened(self) -> None:
         """
@@ -236,5 +246,5 @@ class CheckTests(SynchronousTestCase):
 
         found = now(operations_on(self.house, ("bad", bad), ("unable", unable)).check())
         self.assertEqual(
-            [Finding("bad", ("one", "two")), Finding("unable", ("It could not be looked at: Not now.",))], found[3:]
+            [Finding("bad", ("one", "two")), Finding("unable", ("It could not be looked at: Not now.",))], found[4:]
         )

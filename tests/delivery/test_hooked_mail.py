@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.disks import folder_for, inline_disk, seeded
@@ -34,6 +34,7 @@ from twisted_mail_server.spool.memory import MemorySpool
 from twisted_mail_server.storage.memory import MemoryStore
 
 TO_EVE = Redirect(Address.parse("eve@example.org"))
+ALL = Redirect(Address.parse("all@example.org"))
 SEEN = AddFields.of("X-Seen", "yes")
 CONTENT = b"Subject: Hello\r\n\r\nHow are you?\r\n"
 
@@ -661,6 +662,35 @@ class SentMailTests(WayOutCase):
         self.house.clock.advance(400)
         self.assertEqual([b"Subject"], contents)
 
+    def test_redirect_to_a_list(self) -> None:
+        """
+        Of an alias to which mail is redirected, who had it already does not get it again.
+        """
+        self.hook("delivery", lambda message, recipient, *_: None if recipient.named else ALL)
+        self.house.alias("all@example.org", "ann@example.org", "eve@example.org")
+        self.promise("ann@example.org", "bob@example.org")
+        self.assertEqual(Fate.RELAYED, self.state.fate)
+        self.assertEqual((0, 1), (len(self.house.inbox(self.ann)), len(self.house.inbox(self.eve))))
+
+    def test_turns(self) -> None:
+        """
+        Hooks are asked about so many recipients at a time; the others wait for their turn, and the end of the server.
+        """
+        for is_stopped in (False, True):
+            answer: Deferred[None] = Deferred()
+            hook = self.hook("delivery", answer)
+            self.patch(self.house.delivery._deciding, "_turns", DeferredSemaphore(2))
+            for _ in range(5):
+                self.promise("ann@example.org")
+            self.assertEqual(2, len(hook.asked))
+            if is_stopped:
+                now(self.house.delivery.stop())
+                self.assertEqual(5, len(now(self.house.spool.waiting())))
+            else:
+                hook.answer = None
+                answer.callback(None)
+                self.assertEqual((5, 5), (len(hook.asked), len(self.house.inbox(self.ann))))
+
     def test_redirected_to_nobody(self) -> None:
         """
         A redirect that leads nowhere is a failure of that recipient.
@@ -733,12 +763,14 @@ class SentMailTests(WayOutCase):
         What an operator decides while a hook thinks stands; when the server stops the recipient stays pending.
         """
         for stage, recipient in (("attempt", "carol@example.com"), ("delivery", "ann@example.org")):
-            answer: Deferred[None] = Deferred()
-            self.sent(stage, answer, recipient)
-            if stage == "delivery":
-                now(self.house.spool.change(self.message.id, QueueChange.REMOVE))
-                answer.callback(None)
-                self.assertEqual((Fate.REMOVED, []), (self.state.fate, self.house.inbox(self.ann)))
+            answer: Deferred[Any]
+            for said in (None, TO_EVE):
+                answer = Deferred()
+                self.sent(stage, answer, recipient)
+                now(self.house.spool.change(self.message.id, QueueChange.HOLD))
+                answer.callback(said)
+                self.assertEqual((Fate.HELD, []), (self.state.fate, self.house.inbox(self.ann)))
+                self.assertEqual(([], []), (self.house.relay.sent, self.house.inbox(self.eve)))
             answer = Deferred()
             self.sent(stage, answer, recipient)
             now(self.house.delivery.stop())

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.protocols.imap.test_rendering import QUIRKS
 from tests.support.messages import CORPUS, awkward_messages, corpus_answers, corpus_messages
 from tests.support.server import Server
-from twisted_mail_server.message.headers import gap_before
+from twisted_mail_server.message.headers import gap_before, header_end
 from twisted_mail_server.protocols.imap.rendering import render
 
 ANN, PASSWORD = "ann@example.org", "correct horse battery"
@@ -148,18 +148,22 @@ class MessagesTests(SynchronousTestCase):
 
     def check_pop3(self, stored: list[bytes]) -> None:
         """
-        POP3 gives the same octets under the same numbers.
+        POP3 gives the same octets under the same numbers; without UTF8, all but those with UTF-8 in a header (RFC 6856 section 2.1).
         """
-        client = poplib.POP3("127.0.0.1", self.server.ports["pop3"])
-        self.addCleanup(client.close)
-        client.user(ANN)
-        client.pass_(PASSWORD)
         poplib._MAXLINE = 100_000  # type: ignore[attr-defined]
-        self.assertEqual((len(stored), sum(map(len, stored))), client.stat())
-        for number, message in enumerate(stored, 1):
-            lines = client.retr(number)[1]
-            self.assertEqual(message, b"\r\n".join([*lines, b""]), number)
-        client.quit()
+        for says_utf8 in (True, False):
+            client = poplib.POP3("127.0.0.1", self.server.ports["pop3"])
+            self.addCleanup(client.close)
+            if says_utf8:
+                client.utf8()
+            client.user(ANN)
+            client.pass_(PASSWORD)
+            self.assertEqual((len(stored), sum(map(len, stored))), client.stat())
+            for number, message in enumerate(stored, 1):
+                lines = client.retr(number)[1]
+                if says_utf8 or message[: header_end(message)].isascii():
+                    self.assertEqual(message, b"\r\n".join([*lines, b""]), number)
+            client.quit()
 
     def test_by_append(self) -> None:
         """

@@ -4,6 +4,8 @@ L{twisted_mail_server.model.verdicts}
 
 from __future__ import annotations
 
+from email.header import decode_header, make_header
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail_server.model.addresses import Address
@@ -119,7 +121,13 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(b"X-A: one\r\n\ttwo\r\n", write_field("X-A", "one\r\ntwo"))
         self.assertEqual(b"X-A: one\r\n\tX-B: two\r\n", write_field("X-A", "one\n\r\n \r\nX-B: two\n"))
         self.assertEqual(b"X-A: \r\n", write_field("X-A", "\r\n"))
-        self.assertEqual("X-A: grün\r\n".encode(), write_field("X-A", "grün"))
+        self.assertEqual(b"X-A: =?utf-8?b?Z3LDvG4=?=\r\n", write_field("X-A", "grün"))
+        self.assertEqual(b"X-A: =?utf-8?b?YRti?=\r\n", write_field("X-A", "a\x1bb"))
+        for value in ("ä" * 40, "\U0001f4e7" * 40, "plain words \udcff"):
+            written = write_field("X-A", value)
+            self.assertLess(max(map(len, written.split(b"\r\n"))), 80)
+            decoded = str(make_header(decode_header(written.decode().partition(": ")[2].strip())))
+            self.assertEqual(value.replace("\udcff", "?"), decoded)
         for name in ("", "X A", "X:", "X\r\n", "Grün"):
             self.assertRaises(SyntaxProblem, write_field, name, "value")
         self.assertRaises(SyntaxProblem, write_field, "X-A", "x" * 998)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, field
 
@@ -59,6 +59,44 @@ class WatchedTransport(MemoryTransport):
         return self.is_aborted or self.disconnecting
 
 
+class FullTransport(WatchedTransport):
+    """
+    A transport whose client reads nothing: like TCP's it asks for a pause once it holds some octets, and keeps them all.
+    """
+
+    #: As of L{twisted.internet.abstract.FileDescriptor}.
+    bufferSize = 65536
+
+    def write(self, data: bytes) -> None:
+        """
+        Keep.
+        """
+        super().write(data)
+        producer: Any = self.producer
+        if producer is not None and self.held > self.bufferSize:
+            producer.pauseProducing()
+
+    @property
+    def held(self) -> int:
+        """
+        Octets that were written and not taken.
+        """
+        return self.io.tell()
+
+    def read(self) -> int:
+        """
+        The client reads all of it; how much that was.
+        """
+        count = len(self.take())
+        producer: Any = self.producer
+        if producer is not None:
+            producer.resumeProducing()
+        return count
+
+
+_T = TypeVar("_T", bound=MemoryTransport)
+
+
 @define(eq=False)
 class AllServers:
     """
@@ -91,7 +129,7 @@ class AllServers:
         """
         Somebody who lives here.
         """
-        stored = now(cheap_passwords(self.clock).store(password))
+        stored = now(self.passwords.store(password))
         return now(self.house.directory.add_account(Address.parse(address), stored))
 
     def factory(self, service: str) -> SessionFactory:
@@ -119,7 +157,15 @@ class AllServers:
         """
         A new connection; the greeting is there to be taken.
         """
-        transport = WatchedTransport(peer)
+        return self._connected(service, WatchedTransport(peer))
+
+    def connect_full(self, service: str, peer: str = HERE) -> FullTransport:
+        """
+        A new connection of a client that reads when it is told to.
+        """
+        return self._connected(service, FullTransport(peer))
+
+    def _connected(self, service: str, transport: _T) -> _T:
         transport.connect(self.factory(service).buildProtocol(None))
         return transport
 
@@ -140,7 +186,7 @@ def login(service: str, name: bytes = b"ana@example.org", password: bytes = b"se
     All that is said to log in with a password.
     """
     if service == "imap":
-        return b'a LOGIN "%b" "%b"\r\n' % (name, password)
+        return b"a LOGIN {%d+}\r\n%b {%d+}\r\n%b\r\n" % (len(name), name, len(password), password)
     if service == "pop3":
         return b"USER %b\r\nPASS %b\r\n" % (name, password)
     return b"EHLO me\r\nAUTH PLAIN " + base64.b64encode(b"\0%b\0%b" % (name, password)) + b"\r\n"

@@ -287,6 +287,7 @@ class Operations:
         """
         checks: list[tuple[str, Check]] = [
             ("accounts", self._check_accounts),
+            ("aliases", self._check_aliases),
             ("mail", self._check_mail),
             ("queue", self._check_queue),
             *self.checks,
@@ -308,6 +309,19 @@ class Operations:
             f"There is mail of a former account {orphan}; remove it with: mailctl account remove {orphan}"
             for orphan in sorted(with_mail - accounts.keys())
         ]
+        return problems
+
+    async def _check_aliases(self) -> list[str]:
+        """
+        Every alias leads to somebody; what is elsewhere is for others to know.
+        """
+        problems: list[str] = []
+        for alias in await self.directory.aliases():
+            problems += [
+                f"The alias {written(alias.address)} leads to {target}, and nobody has that address."
+                for target in alias.targets
+                if await self.directory.is_local(target.domain) and await self.directory.lookup(target) is None
+            ]
         return problems
 
     async def _check_mail(self) -> list[str]:
@@ -370,6 +384,13 @@ def parse_account_address(text: str) -> Address:
     if address.domain.startswith("["):
         raise SyntaxProblem(f"{text} is not an address for an account: its domain must have a name.")
     return address
+
+
+def written(address: Address) -> str:
+    """
+    An alias's address as it is typed: a catch-all is its domain, with the C{@}.
+    """
+    return str(address) if address.local else f"@{address.domain}"
 
 
 def parse_alias_address(text: str) -> Address:

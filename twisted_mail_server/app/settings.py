@@ -330,6 +330,34 @@ class LimitSettings:
 
 
 @frozen
+class ImapSettings:
+    """
+    What IMAP does.
+    """
+
+    literals: str = _setting(
+        Choice(("plus", "minus")),
+        "Literals that clients may send without asking first: `plus` of any size (LITERAL+), `minus` of up to 4096 octets (LITERAL-).",
+        rfc="RFC 7888",
+        default="plus",
+    )
+
+
+@frozen
+class Pop3Settings:
+    """
+    What POP3 does.
+    """
+
+    login_delay: int = _setting(
+        Duration(0, _HOUR),
+        "An account may log in again only after so long; 0: at once. It counts for each listener.",
+        rfc="RFC 2449 section 6.5",
+        default=0,
+    )
+
+
+@frozen
 class StoreSettings:
     """
     Where mail lives.
@@ -454,6 +482,8 @@ class Settings:
     relay: RelaySettings = _section("relay", RelaySettings, "Mail for other servers.")
     dns: DnsSettings = _section("dns", DnsSettings, "Whom to ask for names.")
     limits: LimitSettings = _section("limits", LimitSettings, "What one client or one message may use.")
+    imap: ImapSettings = _section("imap", ImapSettings, "What IMAP does.")
+    pop3: Pop3Settings = _section("pop3", Pop3Settings, "What POP3 does.")
     store: StoreSettings = _section("store", StoreSettings, "Where mail lives.")
     spool: SpoolSettings = _section("spool", SpoolSettings, "Mail on its way.")
     log: LogSettings = _section("log", LogSettings, "What the log looks like; where it goes is twistd's `--logfile`.")

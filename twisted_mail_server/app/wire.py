@@ -44,6 +44,7 @@ from twisted_mail_server.directory.names import LocalNames
 from twisted_mail_server.directory.sqlite import SqliteDirectory
 from twisted_mail_server.disk.real import RealDisk
 from twisted_mail_server.interfaces import IAuthenticator
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.envelopes import Service
 from twisted_mail_server.model.errors import BadSetting
@@ -390,11 +391,13 @@ def _imap(server: Server, terms: Terms) -> IProtocolFactory:
         authenticator=server.authenticator,
         separator=settings.separator,
         message_size=settings.limits.message_size,
+        unasked_literal=limits.UNASKED_LITERAL if settings.imap.literals == "minus" else None,
     )
 
 
 def _pop3(server: Server, terms: Terms) -> IProtocolFactory:
-    return Pop3Factory(terms, authenticator=server.authenticator)
+    delay = server.resources.settings.pop3.login_delay
+    return Pop3Factory(terms, authenticator=server.authenticator, login_delay=delay)
 
 
 def _is_within(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

@@ -7,18 +7,19 @@ already, and goes out once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import sha256
+from typing import Any
 
 from attrs import define, evolve, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail_server.delivery.copying import copy_into
 from twisted_mail_server.delivery.hooks import HookFailed, Hooks
-from twisted_mail_server.delivery.intake import LOOP
+from twisted_mail_server.delivery.intake import without_loops
 from twisted_mail_server.delivery.local import failed
 from twisted_mail_server.interfaces import IReadable, ISpool
 from twisted_mail_server.message import trace
@@ -36,6 +37,9 @@ _log = Logger()
 #: Who knows to whom mail goes that is sent to another address instead; L{Intake.redirected
 #: <twisted_mail_server.delivery.intake.Intake.redirected>} is it.
 Redirected = Callable[[Envelope, Address, RecipientOptions, Address | None], Awaitable[list[Recipient]]]
+
+#: Recipients about whom hooks are asked at the same time: whoever a hook asks in turn must survive a full queue.
+AT_ONCE = 100
 
 #: How the words begin that are kept with a recipient whom a hook holds.
 _HELD = "quarantined: "
@@ -78,6 +82,7 @@ class Deciding:
     hooks: Hooks
     _redirected: Redirected | None = None
     _asking: set[Deferred[Decision]] = field(init=False, factory=set)
+    _turns: DeferredSemaphore = field(init=False, factory=lambda: DeferredSemaphore(AT_ONCE))
 
     def stop(self) -> None:
         """
@@ -93,10 +98,9 @@ class Deciding:
         @raise CancelledError: the server stops.
         """
         recipient = message.envelope.recipients[number]
-        content = SpooledContent(self._spool, message)
-        hooks = self.hooks.delivery
+        content, hooks = SpooledContent(self._spool, message), self.hooks
         return await self._settle(
-            message, number, self.hooks.run("delivery", hooks, message, recipient, account, content)
+            message, number, lambda: hooks.run("delivery", hooks.delivery, message, recipient, account, content)
         )
 
     async def about_attempt(self, message: QueuedMessage, number: int) -> Decision | Result:
@@ -106,13 +110,22 @@ class Deciding:
         @raise CancelledError: the server stops.
         """
         recipient = message.envelope.recipients[number]
-        content = SpooledContent(self._spool, message)
+        content, hooks = SpooledContent(self._spool, message), self.hooks
         return await self._settle(
-            message, number, self.hooks.run("attempt", self.hooks.attempt, message, recipient, content)
+            message, number, lambda: hooks.run("attempt", hooks.attempt, message, recipient, content)
         )
 
-    async def _settle(self, message: QueuedMessage, number: int, asked: Awaitable[Decision]) -> Decision | Result:
-        asking: Deferred[Decision] = Deferred.fromCoroutine(asked)  # type: ignore[arg-type]
+    async def _ask(self, ask: Callable[[], Coroutine[Any, Any, Decision]]) -> Decision:
+        await self._turns.acquire()
+        try:
+            return await ask()
+        finally:
+            self._turns.release()
+
+    async def _settle(
+        self, message: QueuedMessage, number: int, ask: Callable[[], Coroutine[Any, Any, Decision]]
+    ) -> Decision | Result:
+        asking: Deferred[Decision] = Deferred.fromCoroutine(self._ask(ask))
         self._asking.add(asking)
         try:
             decision = await asking
@@ -139,16 +152,20 @@ class Deciding:
         assert target is not None
         if self._redirected is None:
             raise TemporaryFailure("Nothing can be redirected here.")
+        current = await self._spool.find(message.id)
+        if current is not None and number not in current.pending:
+            raise TemporaryFailure("An operator has decided otherwise meanwhile.")
         new = QueueId(sha256(b"redirect %b %d" % (message.id.octets, number)).digest()[:16])
         if await self._spool.find(new) is None:
             mark = trace.delivered_to(str(recipient.address))
             start = mark + await SpooledContent(self._spool, message).read(0, limits.HEADER_SIZE)
-            if str(target).lower() in trace.deliveries(start[: header_end(start)]):
-                raise MailLoop(LOOP)
             found = await self._redirected(message.envelope, target, recipient.options, recipient.address)
             if decision.quarantine:
                 found = [evolve(one, quarantine=decision.quarantine) for one in found]
             envelope = evolve(message.envelope, recipients=tuple(found), received=int(self._clock.seconds()))
+            envelope = without_loops(envelope, start[: header_end(start)])
+            if all(one.refusal for one in envelope.recipients):
+                raise MailLoop(envelope.recipients[0].refusal)
             staged = self._spool.stage(recipients=len(found))
             await copy_into(staged, decision.added + mark, SpooledContent(self._spool, message))
             await self._spool.commit(new, envelope, staged)

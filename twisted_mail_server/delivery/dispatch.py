@@ -228,6 +228,8 @@ class Dispatcher:
             decided = await self._deciding.about_attempt(message, number)
             if isinstance(decided, Result):
                 await self._record([(message, decided)], is_local=is_ours(decided))
+            elif not self._is_pending(message.id, number):
+                self._busy.discard((message.id, number))
             elif not decided.quarantine or not await self._is_held(message, number, decided.quarantine):
                 allowed.append(number)
         return allowed

@@ -329,7 +329,7 @@ class Incoming:
         block = received[:end]
         if self._intake.hooks.content:
             self._block = block
-        self._envelope = _without_loops(self._envelope, block)
+        self._envelope = without_loops(self._envelope, block)
         head = self._intake.head(self._envelope, self.queue_id, block, self._decision.added)
         return self._content.write(head + received[end:])
 
@@ -373,7 +373,7 @@ class Incoming:
         self._decision |= decision
         if decision.redirect is not None:
             await self._redirect()
-            self._envelope = _without_loops(self._envelope, self._block)
+            self._envelope = without_loops(self._envelope, self._block)
         if decision.added:
             await self._put_on_top(decision.added)
         return False
@@ -396,6 +396,7 @@ class Incoming:
             queue_id=str(self.queue_id),
             sender=str(self._envelope.sender or ""),
             peer=origin.peer,
+            session=origin.session,
             service=origin.service.value,
             login=origin.login,
             recipients=len(self._envelope.recipients),
@@ -444,7 +445,7 @@ class TooManyRecipients(OverLimit):
     code, enhanced = 452, "4.5.3"
 
 
-def _without_loops(envelope: Envelope, block: bytes) -> Envelope:
+def without_loops(envelope: Envelope, block: bytes) -> Envelope:
     """
     The envelope with a refusal for each recipient that would get the message again.
     """

@@ -5,6 +5,7 @@ What a hook may answer, and what all answers of a stage come to.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 
 from attrs import evolve, field, frozen
@@ -17,6 +18,9 @@ _REPLY = re.compile(r"([245][0-9]{2})(?:[ -](?:([245]\.[0-9]{1,3}\.[0-9]{1,3})(?
 # field-name = 1*ftext; ftext = %d33-57 / %d59-126    ; RFC 5322 section 3.6.8
 _NAME = re.compile(r"[!-9;-~]{1,200}")
 _LINE_ENDS = re.compile(r"[\r\n\x00]+[ \t]*")
+_PLAIN = re.compile(r"[\t\x20-\x7e]*")
+#: Characters of an encoded word: at four octets each it has 72 characters, and 75 are allowed (RFC 2047 section 2).
+_WORD = 11
 #: Octets of a line without its end (RFC 5322 section 2.1.1).
 _LINE = 998
 
@@ -199,15 +203,22 @@ def read_reply(text: str) -> Accept | Defer | Reject:
 
 def write_field(name: str, value: str) -> bytes:
     """
-    A header field with its line end.  Line ends in the value become folds (RFC 5322 section 2.2.3).
+    A header field with its line end.  Line ends in the value become folds (RFC 5322 section 2.2.3); a line that is not plain ASCII
+    becomes encoded words (RFC 2047), so that the message can go anywhere.
 
     @raise SyntaxProblem: the name is none, or a line is too long.
     """
     if not _NAME.fullmatch(name):
         raise SyntaxProblem(f"{name[:100]!r} is no name of a header field.")
-    lines = [line for line in _LINE_ENDS.split(value) if line.strip()] or [""]
-    written = f"{name}: " + "\r\n\t".join(lines)
-    octets = written.encode("utf-8", "replace")
+    lines = [_written(line) for line in _LINE_ENDS.split(value) if line.strip()] or [""]
+    octets = (f"{name}: " + "\r\n\t".join(lines)).encode("ascii")
     if any(len(line) > _LINE for line in octets.split(b"\r\n")):
         raise SyntaxProblem(f"A line of the field {name} is too long.")
     return octets + b"\r\n"
+
+
+def _written(line: str) -> str:
+    if _PLAIN.fullmatch(line):
+        return line
+    words = (line[at : at + _WORD].encode("utf-8", "replace") for at in range(0, len(line), _WORD))
+    return "\r\n\t".join(f"=?utf-8?b?{b64encode(word).decode('ascii')}?=" for word in words)

@@ -10,8 +10,8 @@ import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import print_json, print_table
+from twisted_mail_server.admin.operations import written
 from twisted_mail_server.model.accounts import Alias
-from twisted_mail_server.model.addresses import Address
 
 
 @click.group("alias")
@@ -65,13 +65,6 @@ def remove(state: State, address: str, targets: tuple[str, ...]) -> None:
         print_json({"address": address, "targets": []})
     else:
         click.echo(f"Removed {address}.")
-
-
-def written(address: Address) -> str:
-    """
-    An alias's address as it is typed.
-    """
-    return str(address) if address.local else f"@{address.domain}"
 
 
 def _report(state: State, found: Alias) -> None:

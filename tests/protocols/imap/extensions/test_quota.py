@@ -4,8 +4,6 @@ QUOTA (RFC 9208).
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from tests.support.imap import ImapTestCase
 
 
@@ -16,11 +14,13 @@ class QuotaTests(ImapTestCase):
 
     def give(self, octets: int | None) -> None:
         """
-        Give a quota to who has logged in.
+        Give a quota to everybody.
         """
-        session = self.line().conversation.session
-        assert session.login is not None
-        session.login.account = evolve(session.login.account, quota=octets)
+
+        async def quota() -> int | None:
+            return octets
+
+        self.patch(type(self.line().conversation.session.account), "quota", lambda account: quota())
 
     def test_quota(self) -> None:
         """

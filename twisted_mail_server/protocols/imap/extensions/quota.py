@@ -30,15 +30,6 @@ class NotYours(Refused):
     imap_code = "NOPERM"
 
 
-def _quota(session: Session) -> int | None:
-    """
-    Octets that the account's mail may take.
-    """
-    login = session.login
-    quota: int | None = None if login is None else login.account.quota
-    return quota
-
-
 async def _tell_quota(session: Session, quota: int) -> None:
     """
     The QUOTA response (section 4.2.1); STORAGE counts in units of 1024 octets (section 5.1), begun ones too.
@@ -61,7 +52,7 @@ async def get_quota(session: Session, root: bytes) -> Outcome:
 
     @raise NoQuotaRoot: there is no such root.
     """
-    quota = _quota(session)
+    quota = await session.account.quota()
     if root or quota is None:
         raise NoQuotaRoot("There is no such quota root.")
     await _tell_quota(session, quota)
@@ -80,7 +71,7 @@ async def get_quota_root(session: Session, mailbox: str) -> Outcome:
     """
     Section 4.1.2; the mailbox need not exist.
     """
-    quota = _quota(session)
+    quota = await session.account.quota()
     roots = b"" if quota is None else b" " + _ROOT
     session.put(b"* QUOTAROOT %b%b\r\n" % (session.mailbox_name(mailbox), roots))
     if quota is not None:
