@@ -4,6 +4,7 @@ Every verdict at every stage, through the real server and everything behind it, 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ TO_EVE = Redirect(Address.parse("eve@example.org"))
 ALL = Redirect(Address.parse("all@example.org"))
 SEEN = AddFields.of("X-Seen", "yes")
 CONTENT = b"Subject: Hello\r\n\r\nHow are you?\r\n"
+
+
+def one_by_one(answers: Sequence[Any]) -> Callable[..., Any]:
+    """
+    One answer after the other, and then none.
+    """
+    waiting = iter(answers)
+    return lambda *_: next(waiting, None)
 
 
 class Case(SynchronousTestCase):
@@ -677,8 +686,8 @@ class SentMailTests(WayOutCase):
         Hooks are asked about so many recipients at a time; the others wait for their turn, and the end of the server.
         """
         for is_stopped in (False, True):
-            answer: Deferred[None] = Deferred()
-            hook = self.hook("delivery", answer)
+            answers: list[Deferred[None]] = [Deferred(), Deferred()]
+            hook = self.hook("delivery", one_by_one(answers))
             self.patch(self.house.delivery._deciding, "_turns", DeferredSemaphore(2))
             for _ in range(5):
                 self.promise("ann@example.org")
@@ -687,8 +696,8 @@ class SentMailTests(WayOutCase):
                 now(self.house.delivery.stop())
                 self.assertEqual(5, len(now(self.house.spool.waiting())))
             else:
-                hook.answer = None
-                answer.callback(None)
+                for answer in answers:
+                    answer.callback(None)
                 self.assertEqual((5, 5), (len(hook.asked), len(self.house.inbox(self.ann))))
 
     def test_redirected_to_nobody(self) -> None:

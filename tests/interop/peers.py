@@ -170,6 +170,21 @@ class OutgoingContract(PeerTestCase):
         self.assertEqual("failed", recipient["action"])
         self.note("to it", "bounce")
 
+    def test_refused_and_taken_by_turns(self) -> None:
+        """
+        Over one connection, a refusal is the fate of the message that it was said of, and of no other.
+        """
+        refused, sent = [next(_TOKENS) for _ in range(4)], [message(next(_TOKENS), ANN, self.bob) for _ in range(4)]
+        nobody = f"nobody@{self.peer.domain}"
+        with self.world.submission() as client:
+            for token, one in zip(refused, sent, strict=True):
+                client.sendmail(ANN, [nobody], message(token, ANN, nobody))
+                client.sendmail(ANN, [self.bob], one)
+        for token, one in zip(refused, sent, strict=True):
+            self.arrived_there(one)
+            _, recipient = self.report_here(token)
+            self.assertIn(nobody, recipient["final-recipient"])
+
     def test_eight_bit(self) -> None:
         """
         A body of eight bits arrives as it is.

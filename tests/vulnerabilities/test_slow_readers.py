@@ -18,8 +18,8 @@ from twisted_mail_server.model import limits
 from twisted_mail_server.servers.base import Ending
 
 LARGE = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 10_000
-#: What may be queued: the bound, and a piece of a message, what is gathered for one write, and what the transport holds itself.
-BOUND = limits.PENDING_OUTPUT + limits.CONTENT_PIECE + limits.IMAP_COALESCED + FullTransport.bufferSize
+#: What may be queued: the bound and a few pieces of a message more, whatever is asked for.
+BOUND = 3 * (limits.PENDING_OUTPUT + limits.CONTENT_PIECE)
 
 
 class SlowReaderTests(SynchronousTestCase):

@@ -81,7 +81,8 @@ class Deciding:
     _clock: IReactorTime
     hooks: Hooks
     _redirected: Redirected | None = None
-    _asking: set[Deferred[Decision]] = field(init=False, factory=set)
+    #: In the order in which they began, so that a run can be repeated.
+    _asking: dict[Deferred[Decision], None] = field(init=False, factory=dict)
     _turns: DeferredSemaphore = field(init=False, factory=lambda: DeferredSemaphore(AT_ONCE))
 
     def stop(self) -> None:
@@ -126,13 +127,13 @@ class Deciding:
         self, message: QueuedMessage, number: int, ask: Callable[[], Coroutine[Any, Any, Decision]]
     ) -> Decision | Result:
         asking: Deferred[Decision] = Deferred.fromCoroutine(self._ask(ask))
-        self._asking.add(asking)
+        self._asking[asking] = None
         try:
             decision = await asking
         except MailError as problem:
             return failed(number, problem)
         finally:
-            self._asking.discard(asking)
+            del self._asking[asking]
         if decision.taken:
             return Result(number, Outcome.DELIVERED, decision.taken, "2.0.0")
         if decision.redirect is None:

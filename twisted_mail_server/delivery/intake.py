@@ -451,10 +451,10 @@ def without_loops(envelope: Envelope, block: bytes) -> Envelope:
     """
     lowered = block.lower()
     # Two plain searches spare nearly every message the reading of its fields.
-    if lowered.count(b"received:") > limits.RECEIVED_FIELDS and trace.count_received(block) > limits.RECEIVED_FIELDS:
+    if lowered.count(b"received") > limits.RECEIVED_FIELDS and trace.count_received(block) > limits.RECEIVED_FIELDS:
         text = "The message has passed too many hosts: it is in a loop."
         return evolve(envelope, recipients=tuple(evolve(one, refusal=text) for one in envelope.recipients))
-    if b"delivered-to:" not in lowered:
+    if b"delivered-to" not in lowered:
         return envelope
     seen = trace.deliveries(block)
     recipients = tuple(

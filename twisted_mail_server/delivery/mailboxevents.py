@@ -33,7 +33,7 @@ class MailboxEvents:
     _hooks: Hooks
     _clock: IReactorTime
     _waiting: dict[AccountId, dict[int, MailboxEvent]] = field(init=False, factory=dict)
-    _working: set[Deferred[None]] = field(init=False, factory=set)
+    _working: dict[Deferred[None], None] = field(init=False, factory=dict)
     #: Accounts whose events are being told.
     _busy: set[AccountId] = field(init=False, factory=set)
     _is_stopped: bool = field(init=False, default=False)
@@ -62,9 +62,9 @@ class MailboxEvents:
 
     def _begin(self) -> None:
         working: Deferred[None] = Deferred.fromCoroutine(self._work())
-        self._working.add(working)
+        self._working[working] = None
         working.addErrback(lambda failure: _log.failure("telling of mailbox events failed", failure)).addBoth(
-            lambda _: self._working.discard(working)
+            lambda _: self._working.pop(working)
         )
 
     async def _work(self) -> None:
