@@ -169,6 +169,26 @@ class DispatchTests(SynchronousTestCase):
         self.assertIn(b"550 5.1.1 Unknown", bounce)
         self.assertIn(MESSAGE, bounce)
 
+    def test_bounce_to_an_alias(self) -> None:
+        """
+        A report to an alias reaches everybody for whom it stands.
+        """
+        self.relay.answer = NEVER
+        eve = self.house.add("eve@example.org")
+        self.house.alias("sales@example.org", "ann@example.org", "eve@example.org")
+        self.send(sender="sales@example.org")
+        self.assertEqual([("bob@example.net", "failed")], self.reports())
+        self.assertEqual(1, len(self.house.inbox(eve)))
+
+    def test_bounce_to_nobody(self) -> None:
+        """
+        A report to somebody who is gone ends there.
+        """
+        self.relay.answer = NEVER
+        message = self.send(sender="gone@example.org")
+        self.assertEqual([Fate.FAILED], self.fates(message))
+        self.assertEqual([], now(self.house.spool.waiting()))
+
     def test_bounce_of_a_bounce(self) -> None:
         """
         What has no sender fails without a word to anybody.

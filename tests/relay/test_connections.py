@@ -568,6 +568,24 @@ class DeliveryTests(ConnectionCase, SynchronousTestCase):
         self.assertEqual([(0, DEFERRED, "4.4.2")], outcomes(again.result))
         self.assertIn("(waiting for the reply to RSET)", again.result[0].detail)
 
+    def test_after_an_answered_reset(self) -> None:
+        """
+        A RSET that was answered while nobody waited does not make the next message's content go before it is wanted.
+        """
+        for keywords, replies in (
+            (("PIPELINING",), b"250 ok\r\n450 Later.\r\n503 no\r\n"),
+            (("PIPELINING", "CHUNKING"), b"250 ok\r\n450 Later.\r\n"),
+        ):
+            connection, transport = self.open(*keywords)
+            for _ in range(3):
+                sending = Waiting(connection.deliver(outgoing()))
+                self.assertNotIn(CONTENT, transport.take())
+                self.assertFalse(sending.is_done)
+                transport.deliver(replies)
+                self.assertEqual([(0, DEFERRED, "4.2.0")], outcomes(sending.result))
+                self.assertEqual(b"RSET\r\n", transport.take())
+                transport.deliver(b"250 ok\r\n")
+
     def test_refused_here(self) -> None:
         """
         What the server cannot have is not sent, and the connection stays.

@@ -200,7 +200,7 @@ class MailHouse:
         """
         Another process that delivers.
         """
-        reporting = Reporting(self.spool, self.clock, seeded(5), "mail.example.org", self.hooks)
+        reporting = Reporting(self.spool, self.router, self.clock, seeded(5), "mail.example.org", self.hooks)
         outcomes = Outcomes(self.spool, reporting, self.clock, lambda count: b"\x80" + bytes(count - 1), SCHEDULE)
         store, redirected = as_store(self.store), self.intake.redirected
         return Dispatcher(self.spool, self.router, outcomes, self.clock, store, self.relay, self.hooks, redirected)

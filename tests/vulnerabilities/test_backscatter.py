@@ -41,7 +41,9 @@ class BackscatterTests(SynchronousTestCase):
             return Result(number, Outcome.RELAYED, "250 fine", "2.0.0")
         return Result(number, Outcome.FAILED, "550 no " + "x" * 5000, "5.1.1", "smtp; 550 no " + "x" * 5000)
 
-    def send(self, sender: bytes, *recipients: bytes, content: bytes = b"A: b\r\n\r\nx", data: bytes = b"DATA\r\n") -> bytes:
+    def send(
+        self, sender: bytes, *recipients: bytes, content: bytes = b"A: b\r\n\r\nx", data: bytes = b"DATA\r\n"
+    ) -> bytes:
         """
         All that a stranger hears.
         """
@@ -68,7 +70,11 @@ class BackscatterTests(SynchronousTestCase):
         """
         Nor of content that was refused, for loops, lone line ends or anything else.
         """
-        for content in (b"Delivered-To: ana@example.org\r\n\r\nx", b"A: b\r\n\r\nx\ny", b"Received: x\r\n" * 101 + b"\r\nx"):
+        for content in (
+            b"Delivered-To: ana@example.org\r\n\r\nx",
+            b"A: b\r\n\r\nx\ny",
+            b"Received: x\r\n" * 101 + b"\r\nx",
+        ):
             self.assertIn(b"\r\n55", self.send(b"victim@example.com", b"ana@example.org", content=content))
         self.house.clock.advance(7 * 86_400)
         self.assertEqual(([], []), (self.house.relay.sent, now(self.house.spool.waiting())))
@@ -136,7 +142,9 @@ class BackscatterTests(SynchronousTestCase):
         """
         Success is told only to who asked, and nothing else of ours answers a message.
         """
-        self.send(b"bob@example.com", b"ana@example.org", content=b"Disposition-Notification-To: bob@example.com\r\n\r\nx")
+        self.send(
+            b"bob@example.com", b"ana@example.org", content=b"Disposition-Notification-To: bob@example.com\r\n\r\nx"
+        )
         self.send(b"bob@example.com", b"ana@example.org", content=b"Return-Receipt-To: bob@example.com\r\n\r\nx")
         self.house.clock.advance(7 * 86_400)
         self.assertEqual([], self.house.relay.sent)

@@ -111,10 +111,14 @@ class LoopTests(SynchronousTestCase):
         """
         A report that cannot be delivered is the end: two servers that refuse each other's mail exchange one message, not more.
         """
-        self.house.relay.answer = lambda message, number: Result(number, Outcome.FAILED, "550 no", "5.1.1", "smtp; 550 no")
+        self.house.relay.answer = lambda message, number: Result(
+            number, Outcome.FAILED, "550 no", "5.1.1", "smtp; 550 no"
+        )
         self.house.alias("list@example.org", "gone@example.net")
         transport = self.servers.connect("smtp", THERE)
-        transport.deliver(b"EHLO me\r\nMAIL FROM:<bob@example.com>\r\nRCPT TO:<list@example.org>\r\nDATA\r\nA: b\r\n\r\nx\r\n.\r\n")
+        transport.deliver(
+            b"EHLO me\r\nMAIL FROM:<bob@example.com>\r\nRCPT TO:<list@example.org>\r\nDATA\r\nA: b\r\n\r\nx\r\n.\r\n"
+        )
         self.house.clock.advance(7 * 86_400)
         # The message to the list, and the report to Bob; nothing about the report.
         self.assertEqual(

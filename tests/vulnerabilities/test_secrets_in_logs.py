@@ -61,7 +61,12 @@ class SecretsTests(SynchronousTestCase):
         text, programs = line_format("text", "debug"), line_format("json", "debug")
         parts: list[str] = []
         for event in self.events:
-            parts += [formatEvent(event), text(event) or "", programs(event) or "", repr(sorted(event.items(), key=str))]
+            parts += [
+                formatEvent(event),
+                text(event) or "",
+                programs(event) or "",
+                repr(sorted(event.items(), key=str)),
+            ]
             failure: Any = event.get("log_failure")
             if failure is not None:
                 parts.append(failure.getTraceback(detail="verbose"))
@@ -168,6 +173,8 @@ class SecretsTests(SynchronousTestCase):
         for value in (secret, [secret], {"x": secret}):
             for form in forms(RIGHT):
                 self.assertNotIn(form, repr(value))
-        line = line_format("json", "debug")({"log_format": "{password} {auth_token}", "password": "p1", "auth_token": "p2"})
+        line = line_format("json", "debug")(
+            {"log_format": "{password} {auth_token}", "password": "p1", "auth_token": "p2"}
+        )
         self.assertNotIn("p1", json.dumps(line))
         self.assertNotIn("p2", json.dumps(line))

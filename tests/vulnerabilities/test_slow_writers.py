@@ -50,7 +50,13 @@ class SlowWriterTests(SynchronousTestCase):
         Where one must log in, all that comes before has one deadline: a command without end, whole commands, literals, exchanges.
         """
         for service in LOGINS:
-            for said in (b"x", b"NOOP\r\n", b"a NOOP\r\n", b"a LOGIN {9}\r\n123456789", b"EHLO me\r\nAUTH LOGIN\r\nYQ==\r\n"):
+            for said in (
+                b"x",
+                b"NOOP\r\n",
+                b"a NOOP\r\n",
+                b"a LOGIN {9}\r\n123456789",
+                b"EHLO me\r\nAUTH LOGIN\r\nYQ==\r\n",
+            ):
                 transport = self.servers.connect(service, THERE)
                 self.assertLessEqual(self.lasts(transport, said, 3, 1000), limits.LOGIN_TIMEOUT + 3)
 

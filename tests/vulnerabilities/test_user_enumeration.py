@@ -23,7 +23,17 @@ from twisted_mail_server.model.addresses import Address
 
 KNOWN, DISABLED, NOBODY = b"ana@example.org", b"dora@example.org", b"nora@example.org"
 #: An alias is no account, another domain is not ours, and some names cannot be anybody's.
-NAMES = (KNOWN, DISABLED, NOBODY, b"team@example.org", b"ana@example.net", b"postmaster@example.org", b"x" * 200, b"@", b"a b")
+NAMES = (
+    KNOWN,
+    DISABLED,
+    NOBODY,
+    b"team@example.org",
+    b"ana@example.net",
+    b"postmaster@example.org",
+    b"x" * 200,
+    b"@",
+    b"a b",
+)
 PASSWORDS = (b"wrong", b"w" * 1025, b"\xc3\xa4rger", b"secret ")
 
 

@@ -307,7 +307,7 @@ async def _start(
     router = Router(directory, rewriting.recover)
     services = Services(clock, random, settings.hostname, directory, store, spool, resolver, disk.run)
     hooks = Hooks.of(clock, make_hooks(settings.plugins, services))
-    reporting = Reporting(spool, clock, random, settings.hostname, hooks)
+    reporting = Reporting(spool, router, clock, random, settings.hostname, hooks)
     outcomes = Outcomes(spool, reporting, clock, random, schedule(settings))
     terms = relay_terms(settings, rewriting)
     intake = Intake(spool, router, store, clock, random, settings.hostname, settings.limits.recipients, terms, hooks)

@@ -12,11 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twisted_mail_server.delivery.hooks import HookFailed, Hooks
+from twisted_mail_server.delivery.routing import Router
 from twisted_mail_server.interfaces import ISpool
 from twisted_mail_server.message.reports import Kind, Subject, build_report, is_reportable, wants, wants_content
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.envelopes import Envelope, Origin, Recipient, RecipientOptions, Service
-from twisted_mail_server.model.errors import MailError
+from twisted_mail_server.model.errors import MailError, Refused
 from twisted_mail_server.model.queue import QueuedMessage, Report, Result
 
 _log = Logger()
@@ -32,6 +33,7 @@ class Reporting:
     """
 
     _spool: ISpool
+    _router: Router
     _clock: IReactorTime
     _random: Callable[[int], bytes]
     _hostname: str
@@ -56,6 +58,7 @@ class Reporting:
             if changed is None:
                 return None
             report = changed
+        report = await self._addressed(report)
         _log.info(
             "reported {kind} of {queue_id} to <{recipient}> as {report}",
             kind=kind.value,
@@ -82,6 +85,19 @@ class Reporting:
         if decision.redirect is not None:
             envelope = evolve(envelope, recipients=(Recipient(decision.redirect, options=_NEVER),))
         return Report(report.id, envelope, decision.added + report.content)
+
+    async def _addressed(self, report: Report) -> Report:
+        """
+        The report for whoever its recipient stands for: who wrote as an alias is told too.
+        """
+        (named,) = report.envelope.recipients
+        try:
+            destinations = await self._router.destinations(named.address)
+        except Refused:
+            # There is nobody any more; that is found out, and told in the log, when it is delivered.
+            return report
+        recipients = tuple(Recipient(one.address, options=_NEVER) for one in destinations)
+        return Report(report.id, evolve(report.envelope, recipients=recipients), report.content)
 
     async def _written(
         self, kind: Kind, message: QueuedMessage, results: Sequence[Result], now: int, expire_after: int | None

@@ -40,6 +40,7 @@ from twisted_mail_server.protocols.sasl.vocabulary import Means
 from twisted_mail_server.protocols.smtp.client import ClientSide, Wishes, status_of_cause
 from twisted_mail_server.protocols.smtp.client_events import (
     Cause,
+    ContentWanted,
     Event,
     HandshakeDue,
     MailFinished,
@@ -284,7 +285,9 @@ class Connection(Protocol):
         self.messages += 1
         offset = 0
         while not isinstance(event := await self._next_event(), MailFinished):
-            offset = await self._send_piece(mail, offset)
+            # Of a RSET before, that the session is ready may be told only now.
+            if isinstance(event, ContentWanted):
+                offset = await self._send_piece(mail, offset)
         return event
 
     async def _send_piece(self, mail: Outgoing, offset: int) -> int:

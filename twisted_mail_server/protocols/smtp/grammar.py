@@ -102,9 +102,25 @@ def decode_xtext(text: str) -> str:
 
     @raise SyntaxProblem: it is not that, or hides what is not printable ASCII.
     """
+    plain = decode_xtext_utf8(text)
+    if not plain.isascii():
+        raise SyntaxProblem("That xtext hides other characters than those of ASCII.")
+    return plain
+
+
+def decode_xtext_utf8(text: str) -> str:
+    """
+    Read C{xtext} whose octets may be UTF-8: RFC 3461 knows only ASCII, but Postfix writes internationalized addresses so.
+
+    @raise SyntaxProblem: it is not that, or hides what cannot be printed.
+    """
     if not _XTEXT.fullmatch(text):
         raise SyntaxProblem("That is not xtext.")
-    plain = _HEXCHAR.sub(lambda digits: chr(int(digits[1], 16)), text)
-    if not (plain.isascii() and (plain.isprintable() or not plain)):
+    octets = _HEXCHAR.sub(lambda digits: chr(int(digits[1], 16)), text).encode("latin-1")
+    try:
+        plain = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SyntaxProblem("That xtext hides octets that are no UTF-8.") from None
+    if plain and not plain.isprintable():
         raise SyntaxProblem("That xtext hides control characters.")
     return plain

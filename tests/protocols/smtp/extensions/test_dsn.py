@@ -73,6 +73,7 @@ class ParameterTests(SynchronousTestCase):
         self.assertEqual("rfc822;Bob@Example.COM", parse_orcpt("rfc822;Bob@Example.COM"))
         self.assertEqual("RFC822;George+Jones=x@Tax", parse_orcpt("RFC822;George+2BJones+3Dx@Tax"))
         self.assertEqual("x400;/G=Ann/;/C=DE/", parse_orcpt("x400;/G+3DAnn/;/C+3DDE/"))
+        self.assertEqual("utf-8;zoë@example.org", parse_orcpt("rfc822;zo+C3+AB@example.org"))
         longest = "rfc822;" + "x" * 493
         self.assertEqual(longest, parse_orcpt(longest))
         self.refuses(
@@ -85,6 +86,8 @@ class ParameterTests(SynchronousTestCase):
             longest + "x",
             "a b;c",
             "rfc822;a+0Ab",
+            "rfc822;zo+C3b",
+            "rfc822;a+C2+80b",
             "rfc822;ü",
         )
 

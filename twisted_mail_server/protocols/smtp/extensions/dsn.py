@@ -10,7 +10,7 @@ from ....model import limits
 from ....model.addresses import Address
 from ....model.envelopes import Notify, Recipient, Returned
 from ....model.errors import SyntaxProblem
-from ..grammar import decode_xtext
+from ..grammar import decode_xtext, decode_xtext_utf8
 from ..vocabulary import Extension, Offers, OutgoingMail, Parameter, Usage
 
 # original-recipient-address = addr-type ";" xtext                  ; RFC 3461 section 4.2
@@ -78,7 +78,11 @@ def parse_orcpt(value: str | None) -> str:
     if found is None or len(value or "") > limits.ORCPT:
         raise SyntaxProblem(f"ORCPT is a type, a semicolon and an address, up to {limits.ORCPT} characters.")
     kind, address = found["type"], found["address"]
-    return f"{kind};{_decode_unitext(address) if kind.lower() == _UTF8 else decode_xtext(address)}"
+    if kind.lower() == _UTF8:
+        return f"{kind};{_decode_unitext(address)}"
+    plain = decode_xtext_utf8(address)
+    # Postfix calls an internationalized address rfc822; what it is has a type of its own (RFC 6533 section 3).
+    return f"{kind if plain.isascii() else _UTF8};{plain}"
 
 
 def _decode_unitext(text: str) -> str:
