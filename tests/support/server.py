@@ -65,10 +65,11 @@ class Server:
     @ivar ports: by the names of L{NAMES}.
     """
 
-    def __init__(self, folder: str, settings: str = SETTINGS) -> None:
+    def __init__(self, folder: str, settings: str | None = SETTINGS) -> None:
         self.folder = Path(folder)
         self.config = self.folder / "mail.toml"
-        self.config.write_text(settings, "utf-8")
+        if settings is not None:
+            self.config.write_text(settings, "utf-8")
         self.ports: dict[str, int] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.said = ""
@@ -83,24 +84,35 @@ class Server:
         log = open(self.folder / "server.log", "a", encoding="utf-8")  # noqa: SIM115
         with log:
             self.process = subprocess.Popen(
-                [BINARIES / "twistd", "-n", "--pidfile=", "mailserver", "--config", str(self.config)],
+                self.command(),
                 cwd=self.folder,
                 stdout=log,
                 stderr=subprocess.PIPE,
             )
-        places = _PLACE.findall(self._line_with("ready:"))
+        places = _PLACE.findall(self.line_with("ready:"))
         self.ports = {name: int(port) for name, (_, port) in zip(NAMES, places, strict=True)}
 
-    def _line_with(self, word: str) -> str:
+    def command(self) -> list[str]:
+        """
+        What is typed to start it.
+        """
+        return [str(BINARIES / "twistd"), "-n", "--pidfile=", "mailserver", "--config", str(self.config)]
+
+    def line_with(self, word: str) -> str:
+        """
+        The line with that word, once the server has said it.
+
+        @raise RuntimeError: it does not.
+        """
         assert self.process is not None and self.process.stderr is not None
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
+            found = re.search(f".*{word}.*\n", self.said)
+            if found is not None:
+                return found[0]
             if select.select([self.process.stderr], [], [], 0.5)[0]:
                 piece = os.read(self.process.stderr.fileno(), 65536).decode()
                 self.said += piece
-                found = re.search(f".*{word}.*\n", self.said)
-                if found is not None:
-                    return found[0]
                 if not piece:
                     break
         self.kill()
