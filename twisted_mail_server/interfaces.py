@@ -498,6 +498,12 @@ class IAccountMail(Interface):
         @raise InUse: another POP3 session has it.
         """
 
+    async def problems() -> list[str]:
+        """
+        What is wrong with the account's mail, a sentence each: databases, tables against each other, files against their digests.  It
+        reads everything, and takes its time.
+        """
+
     async def checkpoint(*, limit: int | None = None) -> int:
         """
         Move inline contents into files, and remove garbage nobody reads any more; how many were moved.

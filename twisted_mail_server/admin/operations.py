@@ -326,12 +326,13 @@ class Operations:
 
     async def _check_mail(self) -> list[str]:
         """
-        The mail of every account can be opened.
+        The mail of every account can be opened, is whole, and agrees with itself.
         """
         problems = []
         for account_id in await self.store.accounts():
             try:
-                await (await self.store.open(account_id)).mailboxes()
+                mail = await self.store.open(account_id)
+                problems += [f"The mail of account {account_id}: {problem}" for problem in await mail.problems()]
             except (MailError, OSError) as problem:
                 problems.append(f"The mail of account {account_id} cannot be opened: {problem}")
         return problems
