@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test docs check cover interop kills clean
+.PHONY: run test docs check cover interop kills fuzz clean
 
 # The virtual environment, rebuilt when the metadata changes.
 $(VENV)/.runtime: setup.cfg pyproject.toml
@@ -33,6 +33,10 @@ interop: $(VENV)/.developer
 ## Kill the server fifty times under load, and look whether it kept its promises.
 kills: $(VENV)/.developer
 	$(BIN)/python -m tests.crash.kills 50
+
+## Every fuzz test again and again with new seeds, for ten minutes or so many seconds: make fuzz SECONDS_=60
+fuzz: $(VENV)/.developer
+	$(BIN)/python -m tests.fuzz.longer $(or $(SECONDS_),600)
 
 ## The tests with their coverage of each package.
 cover: $(VENV)/.developer

@@ -66,6 +66,9 @@ class MendTests(SynchronousTestCase):
         """
         added = b"Date: " + DATE + b"\r\nMessage-ID: " + ID + b"\r\n"
         self.mends(added + b"\r\nHello, world.\r\nBye: now\r\n", b"Hello, world.\r\nBye: now\r\n")
+        # Nor does it lend its fields to the header that it gets: both are missing there.
+        for field in (b"Date: x\r\n", b"Message-ID: x\r\n"):
+            self.mends(added + b"\r\nHello\r\n" + field, b"Hello\r\n" + field)
 
     def test_idempotent(self) -> None:
         """

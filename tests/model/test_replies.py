@@ -79,6 +79,19 @@ class ErrorsTests(SynchronousTestCase):
             self.assertEqual(str(kind.code)[0], kind.enhanced[0], kind)
             self.assertEqual("Sorry.", kind("Sorry.").public)
 
+    def test_imap_codes(self) -> None:
+        """
+        What a failure says to an IMAP client is a code that clients know (RFC 5530 and, for four of them, RFC 3501, 4469 and 7888).
+        """
+        rfc_5530 = (
+            "UNAVAILABLE AUTHENTICATIONFAILED AUTHORIZATIONFAILED EXPIRED PRIVACYREQUIRED CONTACTADMIN NOPERM INUSE EXPUNGEISSUED"
+            " CORRUPTION SERVERBUG CLIENTBUG CANNOT LIMIT OVERQUOTA ALREADYEXISTS NONEXISTENT"
+        )
+        known = {"", *rfc_5530.split(), "TRYCREATE", "TOOBIG"}
+        for kind in vars(errors).values():
+            if isinstance(kind, type) and issubclass(kind, MailError):
+                self.assertIn(kind.imap_code, known, kind)
+
 
 class QueueIdTests(SynchronousTestCase):
     """

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import twisted_mail_server
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
+import twisted_mail_server
 from tests.support.allservers import AllServers, login
 from twisted_mail_server.tls import contexts
 

@@ -1,8 +1,8 @@
 """
 Header injection: a client that writes header fields, or replies, by what it says in HELO, MAIL, RCPT or AUTH.
 
-Every server that put C{HELO} into C{Received} as it came had this, and every web form that put an address into C{To}
-(CVE-2019-16056's relatives).  Here a command is one line of printable octets before anything reads it, and what goes into a trace
+Every server that put C{HELO} into C{Received} as it came had this, and every web form that put an address into C{To}.
+Here a command is one line of printable octets before anything reads it, and what goes into a trace
 field goes through one function that leaves no line end, control or parenthesis.
 """
 
@@ -149,9 +149,8 @@ class InjectionTests(SynchronousTestCase):
         """
         for end in ENDS:
             said = f"550 5.1.1 no{end}{EVIL}{end}{end}--boundary{end}Action: delivered"
-            self.house.relay.answer = lambda message, number, said=said: Result(  # type: ignore[misc]
-                number, Outcome.FAILED, said, "5.1.1", f"smtp; {said}", f"mx.example.net{end}{EVIL}"
-            )
+            refusal = Result(0, Outcome.FAILED, said, "5.1.1", f"smtp; {said}", f"mx.example.net{end}{EVIL}")
+            self.house.relay.answer = lambda message, number, refusal=refusal: refusal  # type: ignore[misc]
             self.assertNotIn(b"Queued", self.submit("ENVID=a+0D+0AX-Evil:+20yes"))
             self.assertNotIn(b"Queued", self.submit(rcpt="ORCPT=rfc822;x+0D+0AAction:+20delivered"))
             self.assertIn(b"Queued", self.submit("ENVID=a+20Action:+20x", "ORCPT=rfc822;x+20Action:+20delivered"))

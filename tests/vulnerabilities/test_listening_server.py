@@ -16,7 +16,6 @@ import smtplib
 import socket
 import ssl
 import stat
-import time
 from functools import cache
 from pathlib import Path
 
@@ -146,7 +145,7 @@ class ListeningServerTests(SynchronousTestCase):
         self.enter().say(b"b APPEND INBOX {70000+}\r\n" + b"x" * 70_000 + b"\r\n")
         self.assertTrue((self.data / "key.pem").exists() or list(self.data.rglob("*key*")))
         self.assertEqual(0o700, stat.S_IMODE(self.data.stat().st_mode))
-        for path in [*self.data.rglob("*")]:
+        for path in self.data.rglob("*"):
             try:
                 mode = path.lstat().st_mode
             except FileNotFoundError:
@@ -173,7 +172,8 @@ class ListeningServerTests(SynchronousTestCase):
             client.hear(last)
         for said in (b"EHLO me\r\nAUTH PLAIN " + plain, b"AUTH PLAIN " + plain, b"EHLO me\r\nAUTH LOGIN\r\n" + plain):
             client = self.connect("submission")
-            client.say(said + b"\r\nQUIT\r\n")
+            # Where a password is waited for, the first QUIT is taken for one.
+            client.say(said + b"\r\nQUIT\r\nQUIT\r\n")
             client.hear(rb"221 .*\r\n")
         log = (self.server.folder / "server.log").read_text() + self.server.said
         self.assertIn("login demo@localhost", log)
@@ -198,7 +198,6 @@ class ListeningServerTests(SynchronousTestCase):
         other = self.enter()
         other.say(b"b STATUS INBOX (MESSAGES)\r\n")
         self.assertIn(b"b OK", other.hear(rb"b (OK|NO|BAD).*\r\n"))
-        time.sleep(0)
         self.assertLess(self.memory() - before, 10 * 4 * limits.MIB)
         for client in slow:
             client.close()
@@ -222,7 +221,13 @@ class ListeningServerTests(SynchronousTestCase):
         What comes in the same segment as STARTTLS is not there after the handshake.
         """
         for name, hello, start, probe, answer in (
-            ("smtp", b"EHLO me\r\n", b"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<>\r\n", b"RCPT TO:<demo@localhost>\r\n", b"503 "),
+            (
+                "smtp",
+                b"EHLO me\r\n",
+                b"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<>\r\n",
+                b"RCPT TO:<demo@localhost>\r\n",
+                b"503 ",
+            ),
             ("submission", b"EHLO me\r\n", b"STARTTLS\r\nEHLO evil\r\n", b"MAIL FROM:<>\r\n", b"5"),
             ("imap", b"", b"a STARTTLS\r\nb NOOP\r\n", b"c NOOP\r\n", b"c OK"),
             ("pop3", b"", b"STLS\r\nUSER demo@localhost\r\n", b"PASS x\r\n", b"-ERR"),
@@ -232,8 +237,6 @@ class ListeningServerTests(SynchronousTestCase):
             client.hear(rb"250 .*\r\n" if hello else rb"(\* OK|\+OK) .*\r\n")
             client.say(start)
             client.hear(rb"(220|a OK|\+OK) .*\r\n")
-            if hello:
-                time.sleep(0)
             client.start_tls()
             client.say(probe)
             self.assertTrue(client.hear(rb".*\r\n").startswith(answer), name)

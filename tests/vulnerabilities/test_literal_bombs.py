@@ -1,7 +1,7 @@
 """
 Literal bombs: IMAP's C{{4294967296}} and its like, where a number that a client writes becomes memory that a server sets aside.
 
-Cyrus (CVE-2004-1011 and -1012), UW IMAP and Courier all had it, mostly before login.  Here nothing is set aside for what is only
+Exchange (CVE-2007-0221) and many smaller IMAP servers had it, mostly before login.  Here nothing is set aside for what is only
 announced; literals have bounds of their own before and after login, and what is refused but sent all the same is counted, too.
 """
 
@@ -76,7 +76,9 @@ class LiteralTests(SynchronousTestCase):
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         before = tracemalloc.get_traced_memory()[0]
-        transports += [self.connect(login("imap"), b"b APPEND INBOX {%d}\r\n" % limits.MESSAGE_SIZE) for _ in range(100)]
+        transports += [
+            self.connect(login("imap"), b"b APPEND INBOX {%d}\r\n" % limits.MESSAGE_SIZE) for _ in range(100)
+        ]
         grown = tracemalloc.get_traced_memory()[0] - before
         self.assertLess(grown, 100 * 64 * limits.KIB)
         for transport in transports:

@@ -1,5 +1,5 @@
 """
-Commands injected before STARTTLS in LMTP and submission, to be obeyed after it (CVE-2011-0411, CVE-2021-37844, -33515 and their kin).
+Commands injected before STARTTLS in LMTP and submission, to be obeyed after it (CVE-2011-0411, CVE-2021-33515 and their kin).
 
 The same hole as in SMTP, where a server of its own often has its own code for it.  Here it is one engine: what is not yet read is
 thrown away with the command, and all that was said before is forgotten.

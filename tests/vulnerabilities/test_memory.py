@@ -1,9 +1,9 @@
 """
 Leaks: what each bad dialogue leaves behind, until enough of them have been had.
 
-A server lives for months; a few hundred octets kept for each connection that ends in an unusual way are a slow denial of service
-(dnsmasq's CVE-2022-0934 and Dovecot's CVE-2019-19722 show both ends of it).  Ten thousand dialogues, none of which ends well, leave
-memory as it was, and nothing in any table.
+A server lives for months; a few hundred octets kept for each connection that ends in an unusual way are a slow denial of service, which
+nearly every long-lived server had once.  Ten thousand dialogues, none of which ends well, leave memory as it was, and nothing in any
+table.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 Names that are meant to be paths: C{../../etc/passwd} as a mailbox, an address, an account id.
 
-Cyrus, UW IMAP and many a webmail served files so (CVE-2002-0906's kin; Roundcube's CVE-2024-37384 is the young relative): there
-a mailbox was a file of that name.  Here no file or folder is named by anything a client says: an account's folder is its id, 32
-hexadecimal digits of our own making, and within it files are named by random ids.
+Servers where a mailbox was a file of that name, UW IMAP the best known of them, and many a webmail served files so.  Here no file or
+folder is named by anything a client says: an account's folder is its id, 32 hexadecimal digits of our own making, and within it
+files are named by random ids.
 """
 
 from __future__ import annotations

@@ -89,7 +89,9 @@ class FloodTests(SynchronousTestCase):
         for service in LOGINS:
             transport = servers.connect(service)
             transport.deliver(login(service))
-            transport.deliver(b"b DELETE Sent\r\nc CREATE evil\r\nMAIL FROM:<ana@example.org>\r\nDELE 1\r\nQUIT\r\n" * 20)
+            transport.deliver(
+                b"b DELETE Sent\r\nc CREATE evil\r\nMAIL FROM:<ana@example.org>\r\nDELE 1\r\nQUIT\r\n" * 20
+            )
             transport.lose()
         while servers.pool.run():
             pass

@@ -58,13 +58,19 @@ class RelayedSmugglingTests(SynchronousTestCase):
         How the server answers a message, sent by DATA or in chunks, in reads of C{size}.
         """
         transport = self.servers.connect("submission")
-        transport.deliver(login("submission") + b"MAIL FROM:<ana@example.org> BODY=8BITMIME\r\nRCPT TO:<bob@example.net>\r\n")
+        transport.deliver(
+            login("submission") + b"MAIL FROM:<ana@example.org> BODY=8BITMIME\r\nRCPT TO:<bob@example.net>\r\n"
+        )
         if chunk:
             pieces = [content[at : at + chunk] for at in range(0, len(content), chunk)]
             said = b"".join(b"BDAT %d\r\n%b" % (len(piece), piece) for piece in pieces) + b"BDAT 0 LAST\r\n"
         else:
             transport.deliver(b"DATA\r\n")
-            stuffed = re.sub(rb"(?m)^\.", b"..", content) if content.startswith(b".") else content.replace(b"\r\n.", b"\r\n..")
+            stuffed = (
+                re.sub(rb"(?m)^\.", b"..", content)
+                if content.startswith(b".")
+                else content.replace(b"\r\n.", b"\r\n..")
+            )
             said = stuffed + b"\r\n.\r\n"
         transport.take()
         for at in range(0, len(said), size):

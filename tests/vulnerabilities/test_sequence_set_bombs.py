@@ -105,7 +105,17 @@ class BombTests(ImapTestCase):
         """
         Zero, what is beyond 32 bits, and what is no number are refused.
         """
-        for text in (b"0", b"4294967296", b"1:4294967296", b"0:*", b"18446744073709551617", b"9" * 5000, b"1:", b":1", b"1::2"):
+        for text in (
+            b"0",
+            b"4294967296",
+            b"1:4294967296",
+            b"0:*",
+            b"18446744073709551617",
+            b"9" * 5000,
+            b"1:",
+            b":1",
+            b"1::2",
+        ):
             for command in COMMANDS[:8]:
                 said, _ = self.say(command.replace(b"%b", text))
                 self.assertIn(b"a BAD", said, (command, text))

@@ -1,8 +1,8 @@
 """
 Slow readers: a client that asks for much and reads nothing, so that what it asked for piles up in the server.
 
-Apache's "slow read" (CVE-2011-3192's sibling, found 2012) hit every server that queued its answers without a bound; so did HTTP/2's
-floods of 2019 (CVE-2019-9511 and its kin).  Here a session waits once a bound of octets is queued, reads no more commands meanwhile,
+The "slow read" of 2012 hit every web server that queued its answers without a bound; so did HTTP/2's floods of 2019
+(CVE-2019-9511 and its kin).  Here a session waits once a bound of octets is queued, reads no more commands meanwhile,
 and is ended if nothing is taken for some minutes.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.allservers import AllServers, FullTransport, login
+from tests.support.allservers import AllServers, login
 from tests.support.drive import now
 from tests.support.mailhouse import as_store
 from tests.support.stores import append

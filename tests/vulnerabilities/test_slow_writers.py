@@ -85,6 +85,22 @@ class SlowWriterTests(SynchronousTestCase):
             lasted = self.lasts(self.servers.connect(service, THERE), b"PROXY TCP4 192.0.2.1", 1, 100)
             self.assertLessEqual(lasted, limits.PROXY_TIMEOUT + 1)
 
+    def test_command(self) -> None:
+        """
+        Where nobody logs in, a command must end within the time that one is waited for; whole commands may come slowly.
+        """
+        for service in ("smtp", "lmtp"):
+            for said in (b"x", b"MAIL FROM:<" + b"y" * 5000, OPENING.replace(b"\r\n", b" ")):
+                lasted = self.lasts(self.servers.connect(service, THERE), said, 60, 1000)
+                self.assertLessEqual(lasted, limits.SMTP_COMMAND_TIMEOUT + 60)
+            transport = self.servers.connect(service, THERE)
+            for _ in range(20):
+                transport.deliver(b"NOOP\r\nNO")
+                self.servers.clock.advance(limits.SMTP_COMMAND_TIMEOUT - 1)
+                transport.deliver(b"OP\r\n")
+            self.assertFalse(transport.is_ended)
+            transport.lose()
+
     def test_data(self) -> None:
         """
         One octet of content a minute is ended after an hour, though never silent for long; nothing is delivered or kept.

@@ -14,11 +14,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.accounts import cheap_hasher
 from tests.support.allservers import LOGINS, THERE, AllServers, login
 from tests.support.drive import now
-from twisted_mail_server.auth import hashing
+from twisted_mail_server.auth import hashing, imported
 from twisted_mail_server.model import limits
-from twisted_mail_server.model.accounts import Alias
+from twisted_mail_server.model.accounts import Alias, StoredCredentials
 from twisted_mail_server.model.addresses import Address
 
 KNOWN, DISABLED, NOBODY = b"ana@example.org", b"dora@example.org", b"nora@example.org"
@@ -54,7 +55,7 @@ class EnumerationTests(SynchronousTestCase):
         now(directory.set_alias(Alias(Address("team", "example.org"), (self.ana.address,))))
         # The first check of nobody's password also makes the hash that all later ones are checked against.
         now(self.servers.passwords.verify(b"x", None))
-        real = hashing.is_right
+        real = imported.is_right
 
         def is_right(password: bytes, password_hash: str, *more: Any) -> bool:
             self.work.append(re.sub(r"\$[^$]*\$[^$]*\Z", "", password_hash))
@@ -91,6 +92,19 @@ class EnumerationTests(SynchronousTestCase):
                     if service == "pop3" and name == b"a b":
                         continue
                     self.assertEqual(expected, self.attempts(service, name, password), (service, name, password))
+
+    def test_imported(self) -> None:
+        """
+        An account whose hash was made elsewhere, perhaps of a password that was not prepared, is no exception: what was typed is
+        checked twice for everybody if it can be read in two ways.
+        """
+        stored = StoredCredentials(cheap_hasher().hash(b"secret"))
+        now(self.servers.house.directory.add_account(Address("imre", "example.org"), stored))
+        for service in LOGINS:
+            for password in (b"wrong", "\ufb00".encode()):
+                expected = self.attempts(service, NOBODY, password)
+                self.assertEqual(expected, self.attempts(service, b"imre@example.org", password))
+                self.assertEqual(expected, self.attempts(service, KNOWN, password))
 
     def test_disabled(self) -> None:
         """

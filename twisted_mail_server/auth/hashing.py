@@ -121,13 +121,19 @@ class Argon2Passwords:
         typed, password = password, prepared(password)
         if credentials is None:
             await self._in_thread(self._check_nobody, password)
+            if typed != password:
+                await self._in_thread(self._check_nobody, typed)
             return False
         digest = self._digest(password, credentials)
         if self._right.get(digest, 0.0) > self._clock.seconds():
             return True
         if await self._check_once(digest, password, credentials.password_hash):
             return True
-        if typed == password or credentials.scram_sha_256 is not None:
+        if typed == password:
+            return False
+        if credentials.scram_sha_256 is not None:
+            # A hash of ours is of the prepared password.  The work is done all the same: else the time would tell whose is not.
+            await self._in_thread(self._check_nobody, typed)
             return False
         # Whoever made this hash may not have prepared the password.
         digest = self._digest(typed, credentials)

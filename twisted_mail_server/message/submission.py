@@ -62,9 +62,13 @@ def mend(block: bytes, *, date: bytes, message_id: bytes) -> bytes:
     findings = examine(block)
     if findings.blind:
         block = remove_fields(block, BLIND)
+    if not (findings.lacks_message_id or findings.lacks_date):
+        return block
+    # Behind a gap nothing is header any more, so that all that it had is missing.
+    gap = gap_before(block)
     added = b""
-    if findings.lacks_message_id:
+    if findings.lacks_message_id or gap:
         added = b"Message-ID: %b\r\n" % message_id
-    if findings.lacks_date:
+    if findings.lacks_date or gap:
         added = b"Date: %b\r\n%b" % (date, added)
-    return added + gap_before(block) + block if added else block
+    return added + gap + block

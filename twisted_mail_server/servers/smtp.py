@@ -76,6 +76,8 @@ class SmtpSession(Session):
         self._login: ILogin | None = None
         self._transaction: IMailTransaction | None = None
         self._is_input_over = False
+        #: When the command began of which only a part is there.
+        self._begun_at = 0.0
         #: Whether the deadline of content is running.
         self._is_content_timed = False
         #: The client's name that was asked about last.
@@ -106,9 +108,16 @@ class SmtpSession(Session):
         """
         Work on what came, unless an earlier command is being worked on: then that work goes on with this.
         """
-        self._smtp.receive(data)
+        smtp = self._smtp
+        unread = len(smtp.input)
+        smtp.receive(data)
         if not self.is_busy:
             self.work(self._converse())
+            if unread and not self.is_busy and len(smtp.input) == unread + len(data):
+                # A command that does not end: silence is measured from its beginning, else an octet a minute would go on for days.
+                self._active_at = self._begun_at
+            else:
+                self._begun_at = self._active_at
 
     def unread(self) -> int:
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from ...message.lines import find_bare
 from ...model import limits
 from ...model.replies import Reply
 from . import replies
@@ -40,7 +41,8 @@ class Lines:
         """
         lines = piece.count(b"\r\n")
         if piece.count(b"\n") != lines or piece.count(b"\r") != lines:
-            return replies.BARE_LINE_END
+            # What comes first counts, so that the reply is the same however the content is cut.
+            return replies.TOO_BIG if self._exceeds(piece[: find_bare(piece)]) else replies.BARE_LINE_END
         return replies.LINE_TOO_LONG if self._has_long_line(piece) else None
 
     def _take(self, piece: bytes) -> Content | ContentSpoiled | None:
@@ -48,6 +50,12 @@ class Lines:
         if self.size <= self.limit:
             return Content(piece) if piece else None
         return self._spoil(replies.TOO_BIG)
+
+    def _exceeds(self, beginning: bytes) -> bool:
+        """
+        Whether the content is too large with C{beginning}, as it was sent.
+        """
+        return self.size + len(beginning) > self.limit
 
     def _spoil(self, problem: Reply) -> ContentSpoiled:
         self.problem = problem
@@ -93,6 +101,9 @@ class ContentReader(Lines):
         if self.problem is not None or not piece:
             return None, rest
         return self._judge(piece), rest
+
+    def _exceeds(self, beginning: bytes) -> bool:
+        return self.size + len(beginning) - beginning.count(b"\r\n.") - self._foreign > self.limit
 
     def _judge(self, piece: bytes) -> Content | ContentSpoiled | None:
         """
