@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test docs check cover interop kills fuzz clean
+.PHONY: run test docs check cover interop kills fuzz bench prove clean
 
 # The virtual environment, rebuilt when the metadata changes.
 $(VENV)/.runtime: setup.cfg pyproject.toml
@@ -38,6 +38,18 @@ kills: $(VENV)/.developer
 fuzz: $(VENV)/.developer
 	$(BIN)/python -m tests.fuzz.longer $(or $(SECONDS_),600)
 
+## How fast it is, beside Postfix, Dovecot and aiosmtpd: installs them, and starts them on loopback (needs root); keeps the figures.
+bench: $(VENV)/.developer
+	$(PYTHON) benchmarks/install.py
+	$(BIN)/python -m benchmarks --keep
+
+## Cut the power at five hundred points of recorded runs, and audit what the real server makes of what is left; then take out one
+## safeguard at a time, each of which must be missed.  CUTS=100 is the form of two minutes.
+CUTS ?= 500
+prove: $(VENV)/.developer
+	$(BIN)/python -m tests.prove $(CUTS)
+	$(BIN)/python -m tests.prove.mutations
+
 ## The tests with their coverage of each package.
 cover: $(VENV)/.developer
 	$(BIN)/coverage erase
@@ -49,6 +61,7 @@ cover: $(VENV)/.developer
 docs: $(VENV)/.runtime
 	$(BIN)/python -m twisted_mail_server.app.reference settings > docs/reference/settings.md
 	$(BIN)/python -m twisted_mail_server.app.reference protocols > docs/reference/protocols.md
+	$(BIN)/python -m twisted_mail_server.app.reference metrics > docs/reference/metrics.md
 
 ## What the machine can check without running the program.
 check: $(VENV)/.developer

@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: The ports of a server that nobody configured.
-PORTS = (2525, 2587, 2465, 1143, 1993, 1110, 1995)
+PORTS = (2525, 2587, 2465, 1143, 1993, 1110, 1995, 8080)
 
 
 def commands() -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, implementer
 
 from .model import limits
 from .model.accounts import Account, AccountId, Alias, ScramStart, Secret, StoredCredentials
@@ -30,7 +30,7 @@ from .model.changes import (
 from .model.dns import DnsAnswer, RecordKind
 from .model.envelopes import Envelope, MailOptions, Origin, Recipient, RecipientOptions
 from .model.mailboxes import SpecialUse
-from .model.queue import Arrival, QueueChange, QueuedMessage, QueueId, Report, Result, Settlement
+from .model.queue import Arrival, Ledger, QueueChange, QueuedMessage, QueueId, Report, Result, Settlement, Story
 from .model.verdicts import Answer
 
 T = TypeVar("T")
@@ -225,6 +225,16 @@ class IDisk(Interface):
         Octets of a file.
         """
 
+    def modified(path: str) -> int:
+        """
+        When a file was last written, seconds since 1970.
+        """
+
+    def set_modified(path: str, seconds: int) -> None:
+        """
+        Have a file written at that moment, as far as anybody can see.
+        """
+
     def exists(path: str) -> bool:
         """
         Whether it is there.  Fast.
@@ -282,6 +292,13 @@ class IDisk(Interface):
         Open a database and bring its schema up to the last of C{steps} (L{twisted_mail_server.disk.schema.SchemaStep}).
 
         @raise SchemaTooNew: a newer version of this program wrote it.
+        """
+
+    async def copy_database(path: str, new: str) -> None:
+        """
+        Copy a database, live or not, into a file that must not exist.  Durable on return.
+
+        @raise InUse: another process did not let go of it.
         """
 
     def staging(directory: str) -> IStaging:
@@ -633,6 +650,18 @@ class ISpool(Interface):
         One message, settled or not, while history keeps it.
         """
 
+    async def ledger(*, is_thorough: bool = False) -> Ledger:
+        """
+        What was promised by all processes and what became of it.
+
+        @param is_thorough: compare the books with every row and every content; else only what waits is counted.
+        """
+
+    async def stories(query: str, limit: int) -> list[Story]:
+        """
+        The messages with that queue id or Message-ID, or with C{query} in an address of theirs, newest first, no more than C{limit}.
+        """
+
     async def prune(before: int) -> int:
         """
         Forget settled messages received before that second; how many.
@@ -959,6 +988,74 @@ class IRelay(Interface):
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------------------
+
+
+class IMeters(Interface):
+    """
+    What is counted, for people who look from outside.  A meter's name must be known to the implementation; its labels are given in
+    its order, once: what comes back is kept, and costs no look-up.
+    """
+
+    def counter(name: str, *labels: str) -> Callable[[float], object]:
+        """
+        What adds to a number that only grows.
+        """
+
+    def gauge(name: str, *labels: str) -> Callable[[float], object]:
+        """
+        What sets a number.
+        """
+
+    def level(name: str, *labels: str) -> Callable[[float], object]:
+        """
+        What adds to a number, or takes from it.
+        """
+
+    def histogram(name: str, *labels: str) -> Callable[[float], object]:
+        """
+        What takes one observation.
+        """
+
+    def watch(name: str, read: Callable[[], float], *labels: str) -> None:
+        """
+        Have a number read when somebody looks.
+        """
+
+
+@implementer(IMeters)
+class Unmetered:
+    """
+    Counts nothing: for tests, and for programs at whose counters nobody looks.
+    """
+
+    def counter(self, name: str, *labels: str) -> Callable[[float], object]:
+        """
+        Nothing is added.
+        """
+        return abs
+
+    def gauge(self, name: str, *labels: str) -> Callable[[float], object]:
+        """
+        Nothing is set.
+        """
+        return abs
+
+    def level(self, name: str, *labels: str) -> Callable[[float], object]:
+        """
+        Nothing is added.
+        """
+        return abs
+
+    def histogram(self, name: str, *labels: str) -> Callable[[float], object]:
+        """
+        Nothing is observed.
+        """
+        return abs
+
+    def watch(self, name: str, read: Callable[[], float], *labels: str) -> None:
+        """
+        Nobody looks.
+        """
 
 
 class ITlsCertificates(Interface):

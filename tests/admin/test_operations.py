@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.accounts import House
-from tests.support.disks import seeded
+from tests.support.disks import inline_disk, seeded
 from tests.support.drive import failure_of, now
 from twisted_mail_server.admin.operations import Finding, Operations
 from twisted_mail_server.interfaces import IMailUser
@@ -33,7 +33,11 @@ def operations_on(house: House, *checks: Any) -> Operations:
     Operations on a house, with an empty queue.
     """
     spool = MemorySpool(seeded(4), house.clock)
-    return Operations(house.directory, house.store, spool, house.passwords, seeded(5), house.clock.seconds, checks)
+    # A disk for files that tests name by absolute paths.
+    disk = inline_disk("/nowhere")
+    return Operations(
+        house.directory, house.store, spool, house.passwords, disk, seeded(5), house.clock.seconds, checks
+    )
 
 
 class OperationsTests(SynchronousTestCase):

@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.certificates import pair_for, pems
 from tests.support.disks import folder_for
+from twisted_mail_server.admin import control
 from twisted_mail_server.app import command
 from twisted_mail_server.app.reading import parse_settings
 from twisted_mail_server.app.wire import Resources, open_resources
@@ -194,6 +195,32 @@ class OwnerTests(SynchronousTestCase):
         A data directory that is not there yet has no owner.
         """
         self.assertIsNone(command.owner_of(os.path.join(self.folder, "absent")))
+
+
+class AskTests(SynchronousTestCase):
+    """
+    What a running server is asked.
+    """
+
+    def test_place(self) -> None:
+        """
+        It is asked in the data directory that the settings name, by that directory's owner.
+        """
+        folder = folder_for(self)
+        config = os.path.join(folder, "mail.toml")
+        with open(config, "w") as file:
+            file.write('data_dir = "data"\n')
+        asked: list[object] = []
+        self.patch(command, "become_owner", asked.append)
+
+        def answer(*question: str) -> list[str]:
+            asked.append(question)
+            return ["an answer"]
+
+        self.patch(control, "ask", answer)
+        self.assertEqual(["an answer"], command.ask(config, "status"))
+        data = os.path.join(folder, "data")
+        self.assertEqual([data, (os.path.join(data, "run"), "status")], asked)
 
 
 class ServeTests(SynchronousTestCase):
@@ -375,6 +402,13 @@ class ProcessTests(TestCase):
         self.assertEqual(
             ["The certificate is for localhost, and hostname is mail.example.org."],
             await command.check_certificate(resources),
+        )
+        self.text += '[[certificate]]\ncertificate = "cert.pem"\nkey = "key.pem"\n'
+        more = await self.open()
+        # The second need not be for the server's own name.
+        self.assertEqual(
+            ["The certificate is for localhost, and hostname is mail.example.org."],
+            await command.check_certificate(more),
         )
         os.unlink(os.path.join(self.folder, "key.pem"))
         with self.assertRaises(BadSetting):

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail_server.app.kinds import HostPort, Secret
 from twisted_mail_server.app.reading import parse_settings, read_settings
-from twisted_mail_server.app.settings import DEFAULT_LISTENERS, Listener, RelaySettings, Settings
+from twisted_mail_server.app.settings import DEFAULT_LISTENERS, Listener, NamedCertificate, RelaySettings, Settings
 from twisted_mail_server.dns.resolv import NameServer
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.addresses import Address
@@ -293,11 +293,11 @@ class ParsingTests(SynchronousTestCase):
             ("listener = [5]", "mail.toml:1: listener is a list. It must be written [[listener]], once for each."),
             (
                 '\n[[listener]]\nendpoint = "tcp:25"',
-                'mail.toml:2: listener[1] has no protocol. It must be one of "smtp", "submission", "lmtp", "imap", "pop3".',
+                'mail.toml:2: listener[1] has no protocol. It must be one of "smtp", "submission", "lmtp", "imap", "pop3", "http".',
             ),
             (
                 '[[listener]]\nprotocol = "uucp"\nendpoint = "tcp:25"',
-                'mail.toml:2: listener[1].protocol is "uucp". It must be one of "smtp", "submission", "lmtp", "imap", "pop3".',
+                'mail.toml:2: listener[1].protocol is "uucp". It must be one of "smtp", "submission", "lmtp", "imap", "pop3", "http".',
             ),
             ('[[listener]]\nprotocol = "smtp"', f"mail.toml:1: listener[1] has no endpoint. {endpoint}"),
             (
@@ -312,6 +312,14 @@ class ParsingTests(SynchronousTestCase):
             (
                 '[[listener]]\nprotocol="smtp"\nendpoint="tcp:25"\n[[listener]]\nprotocol="smtp"\nendpoint="tcp:25"',
                 "mail.toml:6: listener[2].endpoint is that of listener[1]. Only one can listen there.",
+            ),
+            (
+                '[[listener]]\nprotocol="smtp"\nendpoint="tcp:25"\n[[listener]]\nprotocol="smtp"\nendpoint="tcp6:25"',
+                "mail.toml:3: listener[1].endpoint is not needed: that of listener[2] takes IPv4 connections too.",
+            ),
+            (
+                '[[listener]]\nprotocol="http"\nendpoint="tcp:80"\ntls="implicit"',
+                'mail.toml:4: listener[1].tls is "implicit", and HTTP is without TLS here. Let a proxy add it, and say "off".',
             ),
         ):
             self.assertEqual([complaint], self.complaints(text))
@@ -361,6 +369,29 @@ class ParsingTests(SynchronousTestCase):
         A section is a table.
         """
         self.assertEqual(["mail.toml:1: tls is 5. It must be a table: [tls]."], self.complaints("tls = 5"))
+
+    def test_more_certificates(self) -> None:
+        """
+        Certificates for other names are whole, and none has a name of another.
+        """
+        one, two = '[[certificate]]\ncertificate = "a.pem"\nkey = "b.pem"\n', 'names = ["*.Example.org", "a.example"]\n'
+        (found,) = parse_settings(one + two, base="/etc").certificates
+        self.assertEqual(NamedCertificate("/etc/a.pem", "/etc/b.pem", ("*.example.org", "a.example")), found)
+        self.assertEqual(
+            ['mail.toml:8: certificate[2].names has "a.example", which certificate[1] has.'],
+            self.complaints(one + two + one + 'names = ["a.example"]'),
+        )
+        self.assertEqual(
+            ["mail.toml:1: certificate[1] has no key. It must be a path."],
+            self.complaints('[[certificate]]\ncertificate = "a.pem"'),
+        )
+        self.assertEqual(
+            [
+                'mail.toml:4: certificate[1].names[1] is "a..b". The domain is malformed.'
+                ' It must be a domain, or "*." and a domain.'
+            ],
+            self.complaints(one + 'names = ["a..b"]'),
+        )
 
     def test_certificate_and_key(self) -> None:
         """

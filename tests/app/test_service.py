@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,11 +25,13 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.twistd import ANY_PORTS, PATIENCE, ROOT, Foreground, end_daemon, finish
+from twisted_mail_server.admin.control import Control
 from twisted_mail_server.app import service as service_module
 from twisted_mail_server.app.reading import parse_settings
+from twisted_mail_server.app.reloading import Reloaded
 from twisted_mail_server.app.service import MailService, Options, makeService, run_blocking
 from twisted_mail_server.app.wire import Server
-from twisted_mail_server.model.errors import DiskFull
+from twisted_mail_server.model.errors import DiskFull, Refused
 from twisted_mail_server.servers.listening import CannotStart
 
 TELL = service_module.tell
@@ -214,14 +217,14 @@ class MakingTests(FolderTestCase):
 
     def test_nothing_configured(self) -> None:
         """
-        There are the seven listeners of the built-in default, and nothing is made or bound yet.
+        There are the eight listeners of the built-in default, and nothing is made or bound yet.
         """
         service = self.make()
         self.assertEqual(
-            ["smtp", "submission", "submission", "imap", "imap", "pop3", "pop3"],
+            ["smtp", "submission", "submission", "imap", "imap", "pop3", "pop3", "http"],
             [listener.protocol for listener in service.listeners],
         )
-        self.assertEqual([[]] * 7, [listener.addresses() for listener in service.listeners])
+        self.assertEqual([[]] * 8, [listener.addresses() for listener in service.listeners])
         self.assertEqual([], list(self.folder.iterdir()))
         self.assertEqual(
             [
@@ -394,6 +397,52 @@ class LifeTests(FolderTestCase):
         run_blocking(reactor, stopped(service))
         self.assertEqual([[], []], [listener.addresses() for listener in service.listeners])
 
+    def test_reload(self) -> None:
+        """
+        A service reloads once it has begun; while it runs SIGHUP is its own, and a reload that fails in a way nobody foresaw is logged.
+        """
+        service = self.service(ANY_PORTS)
+        self.assertRaises(Refused, run_blocking, reactor, service.reload())
+        before = signal.getsignal(signal.SIGHUP)
+        service.privilegedStartService()
+        service.startService()
+        service._ready()
+        self.assertNotEqual(before, signal.getsignal(signal.SIGHUP))
+        self.assertEqual(Reloaded(), run_blocking(reactor, service.reload()))
+        control = service._control
+        assert control is not None
+        for operation, key in (("status", "uptime"), ("reload", "changed")):
+            self.assertIn(key, run_blocking(reactor, _answered(control._answers[operation])))
+
+        async def wrong() -> None:
+            raise Refused("No.")
+
+        async def broken() -> None:
+            raise ZeroDivisionError
+
+        for problem in (wrong, broken):
+            self.patch(service, "reload", problem)
+            service._hung_up()
+        self.assertEqual(1, len(self.flushLoggedErrors()))
+        run_blocking(reactor, stopped(service))
+        self.assertEqual(before, signal.getsignal(signal.SIGHUP))
+
+    def test_no_control_socket(self) -> None:
+        """
+        A server that could not be asked does not start, and says why.
+        """
+
+        def fail(control: object) -> None:
+            raise DiskFull("No socket can be made.")
+
+        service = self.service(ANY_PORTS)
+        self.patch(Control, "open", fail)
+        service.privilegedStartService()
+        with self.assertRaises(CannotStart) as caught:
+            service.startService()
+        self.assertEqual("No socket can be made.", str(caught.exception))
+        run_blocking(reactor, stopped(service))
+
     def test_stopped_before_it_began(self) -> None:
         """
         It is not ready when it is stopped already; and stopping what never started is fine.
@@ -461,6 +510,10 @@ class LifeTests(FolderTestCase):
         self.patch(sys, "__stderr__", terminal)
         TELL("something")
         self.assertEqual("something\n", terminal.getvalue())
+
+
+async def _answered(operation: Callable[[], Awaitable[Any]]) -> Any:
+    return await operation()
 
 
 async def stopped(service: MailService) -> None:

@@ -428,6 +428,32 @@ class DiskContract(_Base):
         self.assertEqual([(b"one",)], copy.read("SELECT text FROM letter"))
         failure_of(database.backup(os.path.join(self.root, "copy.sqlite")), FileExistsError)
 
+    def test_copy_database(self) -> None:
+        """
+        A copy can be made of a database that is open elsewhere, and of one that nobody has open; what is none is told.
+        """
+        database = self.open()
+        now(database.transact(adding(b"one")))
+        now(self.disk.copy_database("a.sqlite", "b.sqlite"))
+        now(database.transact(adding(b"two")))
+        now(self.disk.copy_database("b.sqlite", "c.sqlite"))
+        copy = now(self.disk.open_database("c.sqlite", STEPS))
+        self.addCleanup(lambda: now(copy.close()))
+        self.assertEqual([(b"one",)], copy.read("SELECT text FROM letter"))
+        self.assertEqual([(b"one",), (b"two",)], database.read("SELECT text FROM letter"))
+        failure_of(self.disk.copy_database("a.sqlite", "b.sqlite"), FileExistsError)
+        self.disk.write_file("none.sqlite", b"no database" * 100)
+        failure_of(self.disk.copy_database("none.sqlite", "d.sqlite"), TemporaryFailure)
+
+    def test_modified(self) -> None:
+        """
+        The time of a file can be set, and read.
+        """
+        self.disk.write_file("file", b"x")
+        self.disk.set_modified("file", 1_600_000_000)
+        self.assertEqual(1_600_000_000, self.disk.modified("file"))
+        self.assertRaises(FileNotFoundError, self.disk.modified, "none")
+
     def open(self) -> Any:
         """
         The database of these tests.

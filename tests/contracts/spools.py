@@ -18,8 +18,10 @@ from twisted_mail_server.model.envelopes import BodyKind, MailOptions, Notify, R
 from twisted_mail_server.model.errors import NoSuchMessage
 from twisted_mail_server.model.queue import (
     Fate,
+    Ledger,
     QueueChange,
     QueuedMessage,
+    QueueEvent,
     QueueId,
     RecipientState,
     Report,
@@ -306,3 +308,80 @@ class SpoolContract(_Base):
         found = now(self.spool.find(message.id))
         assert found is not None
         self.assertEqual(Fate.RELAYED, found.states[0].fate)
+
+    def test_ledger(self) -> None:
+        """
+        Each recipient opens an entry, and a final fate closes it, also once history has forgotten the message.
+        """
+        first = now(spooled(self.spool, MESSAGE, "ann@example.org", "eve@example.org", "bob@example.com"))
+        other = now(spooled(self.spool, MESSAGE))
+        self.settled(first, 0, Fate.DELIVERED)
+        self.settled(first, 1, Fate.FAILED)
+        self.settled(first, 2, Fate.PENDING, "Later.")
+        self.change(other, QueueChange.HOLD)
+        closed = {Fate.DELIVERED: 1, Fate.RELAYED: 0, Fate.FAILED: 1, Fate.REMOVED: 0}
+        self.assertEqual(Ledger(4, 1, 1, closed), now(self.spool.ledger()))
+        self.settled(first, 2, Fate.RELAYED)
+        self.change(other, QueueChange.REMOVE)
+        closed = dict.fromkeys(closed, 1)
+        self.assertEqual(Ledger(4, 0, 0, closed), now(self.spool.ledger(is_thorough=True)))
+        # What another server took is not undone by a removal that came too late.
+        self.settled(other, 0, Fate.RELAYED)
+        closed = {**closed, Fate.RELAYED: 2, Fate.REMOVED: 0}
+        self.assertEqual(2, now(self.spool.prune(10**10)))
+        ledger = now(self.spool.ledger(is_thorough=True))
+        self.assertEqual((Ledger(4, 0, 0, closed), 0), (ledger, ledger.unaccounted))
+
+    def test_story(self) -> None:
+        """
+        What no longer stands in a recipient's fate is told by events; a delivery at the first try needs none.
+        """
+        plain = now(spooled(self.spool, MESSAGE))
+        self.settled(plain, 0, Fate.DELIVERED)
+        message = now(spooled(self.spool, MESSAGE, "ann@example.org", "eve@example.org"))
+        self.settled(message, 1, Fate.PENDING, "450 4.2.1 Busy")
+        self.settled(message, 0, Fate.HELD, "A virus.")
+        for change in QueueChange:
+            self.change(message, change)
+        report = Report(
+            self.spool.new_id(), envelope("bob@example.net", sender=None, received=3000), MESSAGE, message.id
+        )
+        state = RecipientState(Fate.FAILED, "550 No.", 2, 3000)
+        now(self.spool.settle([Settlement(message.id, 1, state)], [report]))
+        (story,) = now(self.spool.stories(str(message.id).upper(), 5))
+        self.assertEqual(
+            (
+                QueueEvent(2000, 1, "deferred", "450 4.2.1 Busy"),
+                QueueEvent(2000, 0, "held", "A virus."),
+                *(QueueEvent(0, None, what, "by an operator") for what in ("held", "released", "retried", "removed")),
+                QueueEvent(3000, None, "reported", f"to the sender, in message {report.id}"),
+            ),
+            story.events,
+        )
+        self.assertEqual([Fate.REMOVED, Fate.FAILED], [state.fate for state in story.message.states])
+        (story,) = now(self.spool.stories(str(plain.id), 5))
+        self.assertEqual((), story.events)
+        now(self.spool.prune(10**10))
+        self.assertEqual([], now(self.spool.stories(str(message.id), 5)))
+
+    def test_stories_asked_for(self) -> None:
+        """
+        A message is found by its Message-ID, and by a part of an address, in any case of letters; newest first, so many as are wanted.
+        """
+        alias = Recipient(Address("eve", "example.org"), named=Address("Sales", "example.org"))
+        one = evolve(envelope(received=10), recipients=(alias,), message_id="One.1@client.example")
+        for described in (one, envelope("ann@example.org", received=30), envelope("ann@example.org", received=20)):
+            staged = self.spool.stage()
+            staged.write(MESSAGE)
+            now(self.spool.commit(self.spool.new_id(), described, staged))
+
+        def found(query: str, limit: int = 10) -> list[int]:
+            return [story.message.envelope.received for story in now(self.spool.stories(query, limit))]
+
+        self.assertEqual([10], found("<one.1@CLIENT.example>"))
+        self.assertEqual([10], found(" One.1@client.example "))
+        self.assertEqual([10], found("sales@"))
+        self.assertEqual([30, 20], found("ANN@example"))
+        self.assertEqual([30, 20, 10], found("Bob@Example.Net"))
+        self.assertEqual([30, 20], found("bob@example.net", 2))
+        self.assertEqual([], found("client.example"))

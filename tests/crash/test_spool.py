@@ -14,7 +14,7 @@ from tests.support.drive import now
 from tests.support.envelopes import MESSAGE, spooled
 from twisted_mail_server.disk.images import Replay, images
 from twisted_mail_server.disk.operations import Snapshot
-from twisted_mail_server.model.queue import Fate, QueuedMessage, QueueId, RecipientState, Settlement
+from twisted_mail_server.model.queue import Fate, Ledger, QueuedMessage, QueueId, RecipientState, Settlement
 from twisted_mail_server.spool.directory import Spool
 
 LARGE = b"0123456789abcdef" * 4096
@@ -117,7 +117,8 @@ class SpoolCrashTests(SynchronousTestCase):
         try:
             waiting = {one.id: one for one in now(spool.waiting())}
             return (
-                _lost(promised, waiting, under_way)
+                _unbalanced(now(spool.ledger(is_thorough=True)), promised)
+                or _lost(promised, waiting, under_way)
                 or _invented(handed, promised, under_way)
                 or self._broken(spool, waiting.values())
             )
@@ -150,6 +151,13 @@ class SpoolCrashTests(SynchronousTestCase):
             except Exception as problem:  # noqa: BLE001 (a content that is not there, told in whatever way)
                 problems.append(str(problem))
         self.assertTrue(any(problems), problems)
+
+
+def _unbalanced(ledger: Ledger, promised: dict[QueueId, QueuedMessage]) -> str:
+    if ledger.unaccounted or ledger.problems:
+        return f"the ledger does not add up: {ledger}"
+    entries = sum(len(one.states) for one in promised.values())
+    return f"the ledger has {ledger.promised} entries of {entries}" if ledger.promised < entries else ""
 
 
 def _lost(

@@ -114,6 +114,26 @@ class DispatchTests(SynchronousTestCase):
         self.assertEqual([((0,), "example.net")], [(numbers, domain) for _, numbers, domain in self.relay.sent])
         self.assertEqual([], self.house.inbox(self.ann))
 
+    def test_trouble_before_the_try(self) -> None:
+        """
+        A spool that cannot be asked puts a try off; the recipient is not forgotten until the next start.
+        """
+        kind = type(self.house.spool)
+        find = kind.find
+        asked: list[object] = []
+
+        async def fail(spool: object, queue_id: object) -> None:
+            asked.append(queue_id)
+            raise TemporaryFailure("The database failed.")
+
+        self.patch(kind, "find", fail)
+        message = self.send()
+        self.assertEqual([message.id], asked)
+        self.assertEqual([], self.relay.sent)
+        self.patch(kind, "find", find)
+        self.house.clock.advance(3)
+        self.assertEqual([Fate.RELAYED], self.fates(message))
+
     def test_by_domain(self) -> None:
         """
         Recipients of one domain go together, those of others each on their way, and those here into mailboxes.

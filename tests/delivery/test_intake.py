@@ -214,6 +214,8 @@ class IntakeTests(SynchronousTestCase):
             r"\r\nDate: Wed, 18 Nov 2026 \d\d:\d\d:\d\d \+0000\r\n"
             r"Message-ID: <[0-9a-f]{32}@mail\.example\.org>\r\nSubject: x\r\nTo: a\r\n\r\nBcc: body\r\n$",
         )
+        (story,) = now(self.house.spool.stories("ann@example.org", 5))
+        self.assertIn(f"\r\nMessage-ID: <{story.message.envelope.message_id}>\r\n", stored)
 
     def test_mx_is_not_mended(self) -> None:
         """

@@ -12,6 +12,7 @@ from tests.support.envelopes import MESSAGE, spooled
 from tests.support.mailhouse import MailHouse, as_store
 from twisted_mail_server.delivery import maintenance
 from twisted_mail_server.delivery.maintenance import Maintenance
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import TemporaryFailure
 
 
@@ -73,6 +74,23 @@ class MaintenanceTests(SynchronousTestCase):
         self.successResultOf(stopping)
         self.assertEqual([], self.house.clock.getDelayedCalls())
         now(self.maintenance.stop())
+
+    def test_stop_in_a_large_account(self) -> None:
+        """
+        A large account is checkpointed slice by slice until it is done; stopping waits for one slice, and begins no other account.
+        """
+        self.house.store.moves = limits.CHECKPOINT_SLICE
+        self.house.store.due.append(self.house.add("bob@example.org").id)
+        slices: list[Deferred[None]] = [Deferred(), Deferred()]
+        waiting = iter(slices)
+        self.house.store.before = lambda: next(waiting)
+        self.house.clock.advance(maintenance.CHECKPOINT_EVERY)
+        slices[0].callback(None)
+        self.assertEqual(2, self.house.store.checkpoints)
+        stopping = Deferred.fromCoroutine(self.maintenance.stop())
+        slices[1].callback(None)
+        self.successResultOf(stopping)
+        self.assertEqual(2, self.house.store.checkpoints)
 
 
 def _raise(problem: Exception) -> None:

@@ -16,6 +16,7 @@ from twisted_mail_server.message.headers import (
     first,
     gap_before,
     header_end,
+    message_id_of,
     pairs,
     remove_fields,
     select_fields,
@@ -230,3 +231,20 @@ class SelectTests(SynchronousTestCase):
             self.assertEqual(b"X: y\r\n\r\n" + beginning, add_fields(beginning, b"X: y\r\n"))
         for beginning in (b"", b"\r\nHello", b"\nHello", b"A: b", b"A : b", b"From a@b\r\nA: b", b">From a@b\r\nA: b"):
             self.assertEqual(b"", gap_before(beginning), beginning)
+
+    def test_message_id(self) -> None:
+        """
+        The Message-ID is found wherever it stands, folded or not, without its brackets; what is none is none.
+        """
+        for block, expected in (
+            (b"Subject: x\r\nMESSAGE-id: <a.1@b>\r\n\r\n", "a.1@b"),
+            (b"Message-ID:\r\n <a.1@b>\r\n\r\n", "a.1@b"),
+            (b"Message-ID: a b\r\nMessage-ID: <c@d>\r\n", "a b"),
+            (b"Message-ID: <\xc3\xa9@b>\r\n", "\u00e9@b"),
+            (b"Message-ID: <\xff@b>\r\n", "\ufffd@b"),
+            (b"Message-ID: " + b"x" * 2000 + b"\r\n", "x" * 998),
+            (b"Subject: x\r\n Message-ID: <a@b>\r\n\r\n", ""),
+            (b"Resent-Message-ID: <a@b>\r\n\r\n", ""),
+            (b"", ""),
+        ):
+            self.assertEqual(expected, message_id_of(block), block)

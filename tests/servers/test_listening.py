@@ -18,7 +18,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail_server.model.errors import SyntaxProblem
-from twisted_mail_server.servers.listening import CannotStart, ListenerService, check_endpoint, shared_port
+from twisted_mail_server.servers.listening import CannotStart, ListenerService, check_endpoint, open_port, shared_port
 
 
 class EndpointTests(SynchronousTestCase):
@@ -92,6 +92,27 @@ class EndpointTests(SynchronousTestCase):
                 for text in ("tcp:0", "tcp6:port=0", "tcp:interface=127.0.0.1:port=0", "tcp:25", "unix:/a:0")
             ],
         )
+
+    def test_open_ports(self) -> None:
+        """
+        It is known which endpoints listen at every address, and at which port.
+        """
+        for expected, texts in (
+            (("tcp", "25"), ("tcp:25", "tcp:port=25", "tcp:25:interface=", "tcp:interface=0.0.0.0:port=25")),
+            (("tcp6", "25"), ("tcp6:25", "tcp6:25:interface=\\:\\:")),
+            (
+                None,
+                (
+                    "tcp:0",
+                    "tcp:25:interface=127.0.0.1",
+                    "tcp6:25:interface=\\:\\:1",
+                    "unix:/a",
+                    "systemd:domain=INET:name=a",
+                ),
+            ),
+        ):
+            for text in texts:
+                self.assertEqual(expected, open_port(text), text)
 
 
 class Draining(Factory):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import apsw
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -15,9 +16,12 @@ from tests.contracts.spools import SpoolContract
 from tests.support.disks import folder_for, inline_disk, seeded
 from tests.support.drive import failure_of, now
 from tests.support.envelopes import MESSAGE, spooled
+from twisted_mail_server.disk.real import RealDisk
+from twisted_mail_server.disk.schema import bring_down, load_steps
 from twisted_mail_server.interfaces import INews
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import DiskFull, NoSuchMessage, TemporaryFailure
-from twisted_mail_server.model.queue import Fate, QueueChange, QueuedMessage, QueueId
+from twisted_mail_server.model.queue import Fate, QueueChange, QueuedMessage, QueueId, RecipientState, Settlement
 from twisted_mail_server.spool.directory import Spool
 
 LARGE = b"0123456789abcdef" * 4096
@@ -164,6 +168,16 @@ class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
         self.assertEqual(0, now(other.adopt()))
         self.assertEqual(["0", "1"], sorted(os.listdir(f"{self.root}/spool")))
 
+    def test_ours_are_found_at_once(self) -> None:
+        """
+        A message of our own is found without opening a journal anew, for that is asked at every try to send it.
+        """
+        message = now(spooled(self.spool, MESSAGE))
+        self.patch(RealDisk, "open_database", None)
+        found = now(self.spool.find(message.id))
+        assert found is not None
+        self.assertEqual(message.id, found.id)
+
     def test_adopted(self) -> None:
         """
         A process that dies leaves its promises to those who live; they settle them in its journal and let it go.
@@ -262,3 +276,126 @@ class SpoolDirectoryTests(SpoolContract, SynchronousTestCase):
         """
         now(self.spool.close())
         now(self.spool.close())
+
+
+class LedgerTests(SynchronousTestCase):
+    """
+    The ledger of journals that are damaged, old, or several.
+    """
+
+    def setUp(self) -> None:
+        """
+        A message delivered to one of two, and a large one that waits.
+        """
+        self.root = folder_for(self)
+        self.disk = inline_disk(self.root)
+        self.spool = self.open(1)
+        self.message = now(spooled(self.spool, MESSAGE, "ann@example.org", "eve@example.org"))
+        self.large = now(spooled(self.spool, LARGE))
+        now(self.spool.settle([Settlement(self.message.id, 0, RecipientState(Fate.DELIVERED, "INBOX", 1, 2000))]))
+
+    def open(self, seed: int) -> Spool:
+        """
+        A process's spool.
+        """
+        spool = Spool(self.disk, f"{self.root}/spool", seeded(seed), 0, Clock())
+        now(spool.open())
+        self.addCleanup(lambda: now(spool.close()))
+        return spool
+
+    def damage(self, sql: str) -> None:
+        """
+        Do to the journal what no code of ours does.
+        """
+
+        async def work() -> None:
+            database = await self.disk.open_database(
+                f"{self.root}/spool/0/journal.sqlite", load_steps("twisted_mail_server.spool")
+            )
+            await database.transact(lambda transaction: transaction.execute(sql))
+            await database.close()
+
+        now(work())
+
+    def verified(self) -> tuple[int, str]:
+        """
+        What is unaccounted for, and the problems.
+        """
+        ledger = now(self.spool.ledger(is_thorough=True))
+        return ledger.unaccounted, " ".join(ledger.problems)
+
+    def test_all_processes(self) -> None:
+        """
+        Every slot's ledger counts, whoever has it.
+        """
+        other = self.open(2)
+        now(spooled(other, MESSAGE))
+        self.assertEqual((0, ""), self.verified())
+        self.assertEqual(4, now(self.spool.ledger()).promised)
+        self.assertEqual(now(self.spool.ledger()), now(other.ledger()))
+        self.assertEqual(3, len(now(other.stories("bob@", 10))))
+
+    def test_lost_recipient(self) -> None:
+        """
+        A recipient that goes before its fate is missed.
+        """
+        self.damage("DELETE FROM recipient WHERE number = 1")
+        self.assertEqual((1, ""), self.verified())
+        self.assertEqual(1, now(self.spool.ledger()).unaccounted)
+
+    def test_settled_too_early(self) -> None:
+        """
+        A message that counts as settled while somebody waits for it is missed: nobody would try again.
+        """
+        self.damage("UPDATE message SET settled = 1 WHERE id = 1")
+        unaccounted, problems = self.verified()
+        self.assertEqual(1, unaccounted)
+        self.assertIn("1 recipients are pending in messages that count as settled", problems)
+
+    def test_books_changed(self) -> None:
+        """
+        Books that do not agree with the recipients are told of.
+        """
+        self.damage("UPDATE ledger SET carried = 5 WHERE entry = 'relayed'")
+        unaccounted, problems = self.verified()
+        self.assertEqual(0, unaccounted)
+        self.assertEqual(
+            "The ledger has 0 recipients relayed; the journal has 0, and 5 that history has forgotten.", problems
+        )
+
+    def test_lost_content(self) -> None:
+        """
+        What waits needs its content, in the journal or in a file.
+        """
+        self.damage("DELETE FROM content")
+        os.remove(f"{self.root}/spool/0/content/{self.large.id}.eml")
+        unaccounted, problems = self.verified()
+        self.assertEqual(0, unaccounted)
+        for message in (self.message, self.large):
+            self.assertIn(f"The content of message {message.id}, which is not delivered yet, is gone.", problems)
+
+    def test_events_are_bounded(self) -> None:
+        """
+        Of what is tried for ever the latest tries are remembered.
+        """
+        self.patch(limits, "QUEUE_EVENTS", 3)
+        for attempt in range(5):
+            state = RecipientState(Fate.PENDING, f"No room {attempt}.", attempt, 2000 + attempt)
+            now(self.spool.settle([Settlement(self.large.id, 0, state)]))
+        (story,) = now(self.spool.stories(str(self.large.id), 1))
+        self.assertEqual([f"No room {attempt}." for attempt in (2, 3, 4)], [one.detail for one in story.events])
+
+    def test_older_journal(self) -> None:
+        """
+        A journal from before there was a ledger gets its books from its recipients; a way back is there too.
+        """
+        now(self.spool.close())
+        path = f"{self.root}/spool/0/journal.sqlite"
+        steps = load_steps("twisted_mail_server.spool")
+        connection = apsw.Connection(path)
+        bring_down(connection, steps, 1)
+        connection.close()
+        self.spool = self.open(3)
+        ledger = now(self.spool.ledger(is_thorough=True))
+        self.assertEqual((3, 2, 1), (ledger.promised, ledger.pending, ledger.closed[Fate.DELIVERED]))
+        self.assertEqual((0, ""), self.verified())

@@ -80,6 +80,17 @@ class CheckpointTests(StoreCase):
         self.clock.advance(limits.GARBAGE_AGE + 1)
         self.assertEqual([ALICE], list(store.begin_checkpoints()))
 
+    def test_busy_after_the_start(self) -> None:
+        """
+        An account that was not looked at since the start waits while mail comes in, and is looked at when it is quiet.
+        """
+        store = self.process()
+        mail = now(store.open(ALICE))
+        deliver(mail, arrival(1))
+        self.assertEqual([], list(store.begin_checkpoints()))
+        self.clock.advance(limits.CHECKPOINT_QUIET)
+        self.assertEqual([ALICE], list(store.begin_checkpoints()))
+
     def test_unfinished(self) -> None:
         """
         An account that was closed with something to do is looked at again.

@@ -22,7 +22,7 @@ from twisted_mail_server.delivery.reporting import Reporting
 from twisted_mail_server.delivery.rewriting import SenderRewriting
 from twisted_mail_server.delivery.routing import Router
 from twisted_mail_server.directory.memory import MemoryDirectory
-from twisted_mail_server.interfaces import IAccountMail, IDirectory, IMailStore, IRelay, ISpool
+from twisted_mail_server.interfaces import IAccountMail, IDirectory, IMailStore, IMeters, IRelay, ISpool, Unmetered
 from twisted_mail_server.model.accounts import Account, AccountId, Alias, StoredCredentials
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.queue import Arrival, Outcome, QueuedMessage, QueueId, Result
@@ -57,11 +57,11 @@ class WatchedMail:
 
     async def checkpoint(self, *, limit: int | None = None) -> int:
         """
-        One content more, after what the store's C{before} says.
+        As many contents as the store's C{moves} says, after what its C{before} says.
         """
         self._store.checkpoints += 1
         await self._store.pass_gate()
-        return 1
+        return self._store.moves
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._mail, name)
@@ -80,6 +80,7 @@ class WatchedStore:
         self.before: Callable[[], Deferred[None] | None] = lambda: None
         self.deliveries: list[tuple[int, int]] = []
         self.checkpoints = 0
+        self.moves = 1
         self.due: list[AccountId] = []
 
     async def pass_gate(self) -> None:
@@ -156,6 +157,7 @@ class MailHouse:
     store: WatchedStore = field()
     relay: MadeUpRelay = field(factory=MadeUpRelay)
     relay_terms: RelayTerms = field(factory=RelayTerms)
+    meters: IMeters = field(factory=Unmetered)
     #: Names and hooks.
     plugged: Sequence[tuple[str, object]] = ()
     hooks: Hooks = field(init=False)
@@ -191,6 +193,7 @@ class MailHouse:
         terms: dict[str, Any] = {
             "relay": evolve(self.relay_terms, rewrite=self.rewriting.forward),
             "hooks": self.hooks,
+            "meters": self.meters,
             **changes,
         }
         store = as_store(self.store)
@@ -201,9 +204,11 @@ class MailHouse:
         Another process that delivers.
         """
         reporting = Reporting(self.spool, self.router, self.clock, seeded(5), "mail.example.org", self.hooks)
-        outcomes = Outcomes(self.spool, reporting, self.clock, lambda count: b"\x80" + bytes(count - 1), SCHEDULE)
+        chance, meters = lambda count: b"\x80" + bytes(count - 1), self.meters
+        outcomes = Outcomes(self.spool, reporting, self.clock, chance, SCHEDULE, meters)
         store, redirected = as_store(self.store), self.intake.redirected
-        return Dispatcher(self.spool, self.router, outcomes, self.clock, store, self.relay, self.hooks, redirected)
+        clock, hooks = self.clock, self.hooks
+        return Dispatcher(self.spool, self.router, outcomes, clock, store, self.relay, hooks, redirected, meters)
 
     def add(self, address: str) -> Account:
         """

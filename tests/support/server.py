@@ -90,7 +90,9 @@ class Server:
                 stderr=subprocess.PIPE,
             )
         places = _PLACE.findall(self.line_with("ready:"))
-        self.ports = {name: int(port) for name, (_, port) in zip(NAMES, places, strict=True)}
+        # A test may want it watched too.
+        names = (*NAMES, "http")[: max(len(NAMES), len(places))]
+        self.ports = {name: int(port) for name, (_, port) in zip(names, places, strict=True)}
 
     def command(self) -> list[str]:
         """

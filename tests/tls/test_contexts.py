@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import x25519
 from OpenSSL import SSL
@@ -71,6 +72,14 @@ class ServerContextsTests(SynchronousTestCase):
             ("MAIL.example.net", SECOND),
             ("anything.example.com", WILD),
         ):
+            self.assertEqual(pair.certificate, self.shown(name), name)
+
+    def test_chosen_names(self) -> None:
+        """
+        Names that the operator chose for a certificate stand in place of its own.
+        """
+        self.contexts.replace([FIRST, evolve(SECOND, chosen_names=("b.example", "*.c.example"))])
+        for name, pair in (("b.example", SECOND), ("x.c.example", SECOND), ("mail.example.net", FIRST)):
             self.assertEqual(pair.certificate, self.shown(name), name)
 
     def test_first_for_others(self) -> None:

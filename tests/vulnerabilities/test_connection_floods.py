@@ -96,4 +96,4 @@ class FloodTests(SynchronousTestCase):
                 else:
                     transport.protocol.abort()
                     transport.lose()
-            self.assertEqual((set(), {}, 0), (factory.sessions, factory._by_address, factory._admitted))
+            self.assertEqual((set(), {}, 0), (factory.sessions, factory.census.by_address, factory.census.admitted))

@@ -162,7 +162,9 @@ class MemoryTests(SynchronousTestCase):
         grown, more = tracemalloc.get_traced_memory()[0] - octets, len(gc.get_objects()) - objects
         for service in SERVICES:
             factory = servers.factory(service)
-            self.assertEqual((set(), {}, 0), (factory.sessions, factory._by_address, factory._admitted), service)
+            self.assertEqual(
+                (set(), {}, 0), (factory.sessions, factory.census.by_address, factory.census.admitted), service
+            )
         self.assertLess(more, OBJECTS)
         self.assertLess(grown, GROWTH)
         self.assertEqual([], servers.clock.getDelayedCalls())

@@ -12,11 +12,16 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import evolve, frozen
 
-from twisted_mail_server.interfaces import IDirectory, IMailStore, IPasswords, ISpool
+from twisted_mail_server.admin.backup import FINISHED, Copied, Copy
+from twisted_mail_server.admin.exporting import MaildirExport, MboxExport
+from twisted_mail_server.admin.importing import Dates, MaildirImport, MboxImport
+from twisted_mail_server.admin.moving import Moved, Progress
+from twisted_mail_server.interfaces import IDirectory, IDisk, IMailStore, IPasswords, ISpool
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import NO_PASSWORD, Account, AccountId, Alias, StoredCredentials
 from twisted_mail_server.model.addresses import Address, parse_domain
 from twisted_mail_server.model.errors import InUse, MailError, NoSuchAccount, Refused, SyntaxProblem
-from twisted_mail_server.model.queue import QueueChange, QueuedMessage, QueueId
+from twisted_mail_server.model.queue import Ledger, QueueChange, QueuedMessage, QueueId, Story
 
 #: Octets of chance in a password that is made here: 24 characters of it.
 _PASSWORD = 18
@@ -46,6 +51,8 @@ class Operations:
     store: IMailStore
     spool: ISpool
     passwords: IPasswords
+    #: For files outside the data directory as well.
+    disk: IDisk
     random: Callable[[int], bytes]
     #: Seconds since 1970.
     now: Callable[[], float]
@@ -279,6 +286,92 @@ class Operations:
         """
         return await self.spool.change(QueueId.parse(queue_id.strip().lower()), change)
 
+    async def ledger(self) -> Ledger:
+        """
+        What was promised and what became of it, compared with every row and every content.
+        """
+        return await self.spool.ledger(is_thorough=True)
+
+    async def stories(self, query: str, limit: int = limits.STORIES) -> list[Story]:
+        """
+        What became of the messages with that queue id or Message-ID, or with C{query} in an address of theirs, newest first.
+
+        @raise Refused: there is none, or C{query} is empty.
+        """
+        found = await self.spool.stories(query, limit) if query.strip() else []
+        if not found:
+            raise Refused(f"No message is known by {query.strip() or 'nothing'}. History keeps them for a while only.")
+        return found
+
+    # --- Mail from and to elsewhere -------------------------------------------------------------------------------------
+
+    async def import_maildir(
+        self, address: str, folder: str, told: Progress, *, dates: Dates = Dates.MODIFIED, keeps_names: bool = False
+    ) -> Moved:
+        """
+        Bring a Maildir tree at an absolute path into an account; what was brought in before is left alone.
+
+        @raise NoSuchAccount: there is none.
+        @raise Refused: that is no Maildir.
+        """
+        mail = await self.store.open((await self.find_account(address)).id)
+        return await MaildirImport(self.disk, mail, folder, told, dates, keeps_names).run()
+
+    async def import_mbox(self, address: str, path: str, mailbox: str, told: Progress) -> Moved:
+        """
+        Bring an mbox at an absolute path into one mailbox; what was brought in before is left alone.
+
+        @raise NoSuchAccount: there is none.
+        @raise SyntaxProblem: that is no mbox.
+        """
+        mail = await self.store.open((await self.find_account(address)).id)
+        return await MboxImport(self.disk, mail, path, mailbox, told).run()
+
+    async def export_maildir(self, address: str, folder: str, told: Progress) -> Moved:
+        """
+        Write an account to a Maildir++ tree at an absolute path: what is missing there.
+
+        @raise NoSuchAccount: there is none.
+        """
+        mail = await self.store.open((await self.find_account(address)).id)
+        return await MaildirExport(self.disk, mail, folder, told).run()
+
+    async def export_mbox(self, address: str, path: str, mailbox: str, told: Progress) -> Moved:
+        """
+        Write one mailbox to a new mbox at an absolute path.
+
+        @raise NoSuchAccount: there is none.
+        @raise NoSuchMailbox: the account has no such mailbox.
+        @raise Refused: there is a file of that name.
+        """
+        mail = await self.store.open((await self.find_account(address)).id)
+        return await MboxExport(self.disk, mail, path, mailbox, told).run()
+
+    # --- Backups --------------------------------------------------------------------------------------------------------
+
+    async def back_up(self, folder: str, told: Progress) -> Copied:
+        """
+        Copy the data directory to an absolute path, or bring an older copy there up to date.
+
+        @raise Refused: it would lie in the data directory, or the folder holds something else.
+        """
+        return await Copy(self.disk, self.disk.root, folder, self.now, told).back_up()
+
+    async def restore(self, folder: str, told: Progress) -> Copied:
+        """
+        Make a data directory at an absolute path of the copy that is open.
+
+        @raise Refused: the copy is not whole, or the folder is not empty.
+        """
+        return await Copy(self.disk, self.disk.root, folder, self.now, told).restore()
+
+    async def check_backup(self) -> list[Finding]:
+        """
+        Look whether the copy that is open was finished, and is whole.
+        """
+        problems = () if self.disk.exists(FINISHED) else ("This is no backup, or one that was not finished.",)
+        return [Finding("backup", problems), *await self.check()]
+
     # --- Checks ---------------------------------------------------------------------------------------------------------
 
     async def check(self) -> list[Finding]:
@@ -339,10 +432,14 @@ class Operations:
 
     async def _check_queue(self) -> list[str]:
         """
-        The queue can be read.
+        The queue can be read, and the ledger adds up.
         """
         await self.spool.waiting()
-        return []
+        ledger = await self.ledger()
+        problems = [*ledger.problems]
+        if ledger.unaccounted:
+            problems.append(f"Of {ledger.promised} recipients promised, {ledger.unaccounted} are not accounted for.")
+        return problems
 
     async def _kept(self, password_hash: str | None) -> StoredCredentials:
         if password_hash is None:

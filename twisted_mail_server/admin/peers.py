@@ -29,11 +29,25 @@ from twisted_mail_server.model.errors import TemporaryFailure
 
 _log = Logger()
 
+#: The folder of the sockets, below the data directory.
+RUN = "run"
+
 _SUFFIX = ".sock"
 #: C{sun_path} of unix(7), its closing zero left out.
 _LONGEST_PATH = 107
 #: For so many seconds after the folder changed its time is not trusted to tell of further changes: it ticks coarsely.
 _UNSETTLED = 1.0
+
+
+def short_prefix(directory: str, name: str) -> tuple[str, int]:
+    """
+    What stands before C{name}, so that together they can be a socket's address: the folder, or the same through a descriptor of it
+    where its name is too long for that.  The descriptor is the caller's to close; -1 where there is none.
+    """
+    if len(os.fsencode(os.path.join(directory, name))) <= _LONGEST_PATH:
+        return os.path.join(directory, ""), -1
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: TID251 (a folder, no file)
+    return f"/proc/self/fd/{descriptor}/", descriptor
 
 
 class _Ear(DatagramProtocol):
@@ -86,7 +100,7 @@ class Peers:
             os.makedirs(self._directory, 0o700, exist_ok=True)
             os.chmod(self._directory, 0o700)
             self._name = f"{os.getpid()}-{self._random(8).hex()}{_SUFFIX}"
-            self._prefix = self._short_prefix()
+            self._prefix, self._descriptor = short_prefix(self._directory, self._name)
             self._port = self._reactor.listenUNIXDatagram(
                 self._prefix + self._name, _Ear(self._heard), maxPacketSize=limits.NEWS + 1, mode=0o600
             )
@@ -157,15 +171,6 @@ class Peers:
     def _remove(self, name: str) -> None:
         with suppress(OSError):
             os.unlink(os.path.join(self._directory, name))
-
-    def _short_prefix(self) -> str:
-        """
-        The folder, or the same through a descriptor of it where its name is too long for a socket's address.
-        """
-        if len(os.fsencode(os.path.join(self._directory, self._name))) <= _LONGEST_PATH:
-            return os.path.join(self._directory, "")
-        self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: TID251 (a folder, no file)
-        return f"/proc/self/fd/{self._descriptor}/"
 
     def _close_descriptor(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

@@ -13,13 +13,17 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from twisted_mail_server.admin import control
 from twisted_mail_server.admin.cli.root import build_command
+from twisted_mail_server.admin.control import Answer
 from twisted_mail_server.admin.operations import Operations
+from twisted_mail_server.admin.peers import RUN
 from twisted_mail_server.app.reading import read_settings
-from twisted_mail_server.tls.certificates import problems_of, read_pair
+from twisted_mail_server.tls.certificates import problems_of
 
 if TYPE_CHECKING:
     from twisted_mail_server.app.wire import Resources
@@ -31,12 +35,12 @@ def main() -> None:
     """
     C{mailctl}.
     """
-    build_command(run, serve, lambda: sys.stdin.isatty() and sys.stderr.isatty()).main(prog_name="mailctl")
+    build_command(run, ask, serve, lambda: sys.stdin.isatty() and sys.stderr.isatty()).main(prog_name="mailctl")
 
 
-def run(config: str | None, work: Callable[[Operations], Awaitable[T]]) -> T:
+def run(config: str | None, work: Callable[[Operations], Awaitable[T]], *, data_dir: str | None = None) -> T:
     """
-    Do one piece of work on the resources that a settings file names.
+    Do one piece of work on the resources that a settings file names; C{data_dir} stands in place of its own.
 
     @raise MailError: the settings are wrong, or the work failed.
     """
@@ -46,6 +50,8 @@ def run(config: str | None, work: Callable[[Operations], Awaitable[T]]) -> T:
     from twisted_mail_server.app.wire import open_resources
 
     settings = read_settings(config, os.environ, os.getcwd())
+    if data_dir is not None:
+        settings = evolve(settings, data_dir=data_dir)
     become_owner(settings.data_dir)
     # The files of an account are nobody else's, whatever the shell says.
     os.umask(0o077)
@@ -54,6 +60,17 @@ def run(config: str | None, work: Callable[[Operations], Awaitable[T]]) -> T:
         return await _with_resources(await open_resources(settings, reactor), work)
 
     return run_reactor(reactor, open_and_work)
+
+
+def ask(config: str | None, operation: str) -> list[Answer]:
+    """
+    Ask every server that runs on the data directory that a settings file names.
+
+    @raise MailError: the settings are wrong.
+    """
+    settings = read_settings(config, os.environ, os.getcwd())
+    become_owner(settings.data_dir)
+    return control.ask(os.path.join(settings.data_dir, RUN), operation)
 
 
 def serve(config: str | None) -> None:
@@ -160,6 +177,7 @@ async def _with_resources(resources: Resources, work: Callable[[Operations], Awa
                 resources.store,
                 resources.spool,
                 resources.passwords,
+                resources.disk,
                 resources.random,
                 resources.reactor.seconds,
                 [
@@ -174,12 +192,16 @@ async def _with_resources(resources: Resources, work: Callable[[Operations], Awa
 
 async def check_certificate(resources: Resources) -> list[str]:
     """
-    What is wrong with the certificate that the settings name, a sentence each; a self-signed one looks after itself.
+    What is wrong with the certificates that the settings name, a sentence each; a self-signed one looks after itself.
 
-    @raise BadSetting: it cannot be used.
+    @raise BadSetting: one cannot be used.
     """
-    settings, disk = resources.settings, resources.disk
-    if settings.tls.certificate is None or settings.tls.key is None:
-        return []
-    pair = await disk.run(read_pair, disk, settings.tls.certificate, settings.tls.key)
-    return problems_of(pair, settings.hostname, resources.reactor.seconds())
+    from twisted_mail_server.app.wire import read_pairs
+
+    settings, now = resources.settings, resources.reactor.seconds()
+    problems = []
+    for number, pair in enumerate(await resources.disk.run(read_pairs, resources.disk, settings)):
+        # The first is for clients that know us by our name only.
+        name = settings.hostname if number == 0 else next(iter(pair.shown_to), settings.hostname)
+        problems += problems_of(pair, name, now)
+    return problems

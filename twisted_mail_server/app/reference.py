@@ -1,5 +1,5 @@
 """
-Writes pages of the manual: C{python -m twisted_mail_server.app.reference settings}, or C{protocols}.
+Writes pages of the manual: C{python -m twisted_mail_server.app.reference settings}, C{protocols} or C{metrics}.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from attrs import NOTHING, Attribute
+
+from twisted_mail_server.telemetry.meters import metrics_page
 
 from .kinds import ListOf
 from .settings import Section, Setting, Settings, described_fields
@@ -24,8 +26,12 @@ A time is a number of seconds, or a number and a unit in quotes: `"30d"`; units 
 
 What is wrong in the file is told all at once, each with its line, before anything is opened.
 
+`mailctl reload`, or SIGHUP, has a running server read the file and its certificates anew. What then needs a restart says so below.
+
 This page is written by `python -m twisted_mail_server.app.reference settings`.
 """
+
+_RESTART = "A change needs a restart."
 
 
 def settings_page() -> str:
@@ -39,8 +45,9 @@ def _sections() -> Iterator[str]:
     for attribute, name, known in described_fields(Settings):
         if isinstance(known, Section):
             header = f"[[{name}]]" if known.is_repeated else f"[{name}.NAME]" if known.is_named else f"[{name}]"
-            yield from (f"## `{header}`", "", known.sentence, "", *_table(known.settings))
-            if known.is_repeated:
+            restart = (_RESTART, "") if known.needs_restart else ()
+            yield from (f"## `{header}`", "", known.sentence, "", *restart, *_table(known.settings))
+            if known.is_repeated and attribute.default:
                 yield from ("Without any:", "", "```toml", *_entries(name, known, attribute.default), "```", "")
 
 
@@ -56,6 +63,8 @@ def _table(settings: type) -> Iterator[str]:
             yield f"* Default: {_default(attribute, known)}"
             if known.rfc:
                 yield f"* Standard: {known.rfc}"
+            if known.needs_restart:
+                yield f"* {_RESTART}"
             yield ""
 
 
@@ -80,9 +89,9 @@ def main(arguments: list[str]) -> None:
     """
     Print the page that is asked for.
     """
-    pages = {"settings": settings_page, "protocols": protocols_page}
+    pages = {"settings": settings_page, "protocols": protocols_page, "metrics": metrics_page}
     if len(arguments) != 1 or arguments[0] not in pages:
-        raise SystemExit(f"Say which page: {' or '.join(pages)}.")
+        raise SystemExit(f"Say which page: {', '.join(pages)}.")
     sys.stdout.write(pages[arguments[0]]())
 
 

@@ -22,7 +22,7 @@ from twisted_mail_server.model import limits
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.limits import KIB, MIB
 from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, INBOX, SEPARATOR, DefaultMailbox, check_name
-from twisted_mail_server.servers.listening import check_endpoint, shared_port
+from twisted_mail_server.servers.listening import check_endpoint, open_port, shared_port
 
 from .kinds import (
     Choice,
@@ -59,12 +59,14 @@ class Setting:
     @ivar sentence: for the manual.
     @ivar rfc: where a standard speaks of it.
     @ivar default: the manual's word for a default that is found at the start; empty where the value itself says it.
+    @ivar needs_restart: whether a running server cannot change it; all that C{[[listener]]} and the like hold, it can.
     """
 
     kind: Kind
     sentence: str
     rfc: str = ""
     default: str = ""
+    needs_restart: bool = False
 
 
 @frozen
@@ -76,6 +78,7 @@ class Section:
     @ivar settings: the class whose fields are its settings.
     @ivar is_repeated: whether it is written in double brackets, any number of times.
     @ivar is_named: whether it holds tables of names that are not ours: of plugins.
+    @ivar needs_restart: whether a running server can change nothing of it.
     """
 
     name: str
@@ -83,20 +86,28 @@ class Section:
     sentence: str
     is_repeated: bool = False
     is_named: bool = False
+    needs_restart: bool = False
 
 
-def setting(kind: Kind, sentence: str, *, rfc: str = "", default_word: str = "", **kwargs: Any) -> Any:
+def setting(
+    kind: Kind, sentence: str, *, rfc: str = "", default_word: str = "", needs_restart: bool = False, **kwargs: Any
+) -> Any:
     """
     A field of a settings class, a plugin's too.
     """
-    return field(metadata={_KEY: Setting(kind, sentence, rfc, default_word)}, **kwargs)
+    return field(metadata={_KEY: Setting(kind, sentence, rfc, default_word, needs_restart)}, **kwargs)
 
 
 _setting = setting
 
 
-def _section(name: str, settings: type, sentence: str) -> Any:
-    return field(factory=settings, metadata={_KEY: Section(name, settings, sentence)})
+def _section(name: str, settings: type, sentence: str, *, needs_restart: bool = False) -> Any:
+    section = Section(name, settings, sentence, needs_restart=needs_restart)
+    return field(factory=settings, metadata={_KEY: section})
+
+
+def _server_name(text: str) -> str:
+    return f"*.{domain(text[2:])}" if text.startswith("*.") else domain(text)
 
 
 _DOMAIN = Text('a domain such as "example.org"', domain)
@@ -110,19 +121,22 @@ class Listener:
     """
 
     protocol: str = _setting(
-        Choice(("smtp", "submission", "lmtp", "imap", "pop3")),
+        Choice(("smtp", "submission", "lmtp", "imap", "pop3", "http")),
         "What is spoken there: `smtp` takes mail for local domains from anybody, `submission` takes mail from users who log in,"
-        " `lmtp` takes mail for local domains from another server of the house, `imap` and `pop3` give users their mail.",
+        " `lmtp` takes mail for local domains from another server of the house, `imap` and `pop3` give users their mail,"
+        " `http` gives programs that watch the server its metrics.",
         rfc="RFC 5321, 6409, 2033, 3501, 1939",
     )
     endpoint: str = _setting(
         Text('a Twisted server endpoint such as "tcp:2525:interface=127.0.0.1"', check_endpoint),
-        "Where: a Twisted server endpoint, such as `tcp:25`, `tcp6:25:interface=\\:\\:`, `unix:/run/mail.sock` or"
+        "Where: a Twisted server endpoint, such as `tcp:25`, `tcp6:25` (for IPv4 and IPv6), `tcp6:25:interface=2001\\:db8\\:\\:1`,"
+        " `unix:/run/mail.sock` or"
         " `systemd:domain=INET:name=smtp`. TLS is not part of it: that is `tls`.",
     )
     tls: str = _setting(
         Choice(("starttls", "implicit", "off")),
-        "`starttls`: a connection begins in the clear and may change to TLS; `implicit`: TLS from the first octet; `off`: none.",
+        "`starttls`: a connection begins in the clear and may change to TLS; `implicit`: TLS from the first octet; `off`: none."
+        " `http` is without TLS here, and never `implicit`.",
         rfc="RFC 3207, 8314",
         default="starttls",
     )
@@ -147,6 +161,7 @@ DEFAULT_LISTENERS = (
     _local("imap", 1993, "implicit"),
     _local("pop3", 1110),
     _local("pop3", 1995, "implicit"),
+    _local("http", 8080, "off"),
 )
 
 
@@ -162,6 +177,23 @@ class TlsSettings:
         default=None,
     )
     key: str | None = _setting(FilePath(), "The certificate's private key in PEM.", default=None)
+
+
+@frozen
+class NamedCertificate:
+    """
+    What the server shows to clients that ask for certain names.
+    """
+
+    certificate: str = _setting(FilePath(), "The certificate in PEM, its chain after it.")
+    key: str = _setting(FilePath(), "The certificate's private key in PEM.")
+    names: tuple[str, ...] = _setting(
+        ListOf(Text('a domain, or "*." and a domain', _server_name)),
+        "The names of this server (SNI) whose clients are shown it.",
+        rfc="RFC 6066 section 3",
+        default=(),
+        default_word="those that the certificate is for",
+    )
 
 
 @frozen
@@ -192,6 +224,7 @@ class AuthSettings:
         "Who else knows passwords, asked in this order about accounts that were made without one (`mailctl account add --no-password`):"
         " checker plugins of Twisted (`twisted.cred.strcred`). One that is down makes a login fail for the moment.",
         default=(),
+        needs_restart=True,
     )
 
 
@@ -211,6 +244,7 @@ class SubmissionSettings:
         Whole(0, 1_000_000),
         "So many recipients an hour may one user have; more are put off. A stolen password then sends little. 0: any number.",
         default=500,
+        needs_restart=True,
     )
 
 
@@ -313,6 +347,7 @@ class LimitSettings:
         "The most recipients of one message; the standard asks for at least 100.",
         rfc="RFC 5321 section 4.5.3.1.8",
         default=limits.RECIPIENTS,
+        needs_restart=True,
     )
     connections: int = _setting(
         Whole(1, 100_000), "The most connections of one listener at a time.", default=limits.CONNECTIONS
@@ -326,6 +361,7 @@ class LimitSettings:
         Size(0, 1024 * 1024 * MIB),
         "With less free space on the disk, new mail is put off (452) so that what was promised can still be kept.",
         default=limits.MIN_FREE_BYTES,
+        needs_restart=True,
     )
 
 
@@ -354,6 +390,19 @@ class Pop3Settings:
         "An account may log in again only after so long; 0: at once. It counts for each listener.",
         rfc="RFC 2449 section 6.5",
         default=0,
+    )
+
+
+@frozen
+class HttpSettings:
+    """
+    What HTTP does.
+    """
+
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        ListOf(Text('a network such as "192.0.2.0/24" or "2001:db8::/32"', network)),
+        "Who may read the metrics, besides this machine; whoever else connects is let go.",
+        default=(),
     )
 
 
@@ -436,9 +485,13 @@ class Settings:
         rfc="RFC 5321 section 4.1.3",
         default="localhost",
         default_word="the machine's name",
+        needs_restart=True,
     )
     data_dir: str = _setting(
-        FilePath(), "Where everything is kept: accounts, mail, the spool. Made if it is not there.", default="mail-data"
+        FilePath(),
+        "Where everything is kept: accounts, mail, the spool. Made if it is not there.",
+        default="mail-data",
+        needs_restart=True,
     )
     domains: tuple[str, ...] = _setting(
         ListOf(_DOMAIN, 100_000),
@@ -477,15 +530,28 @@ class Settings:
         },
     )
     tls: TlsSettings = _section("tls", TlsSettings, "What the server shows of itself.")
+    certificates: tuple[NamedCertificate, ...] = field(
+        default=(),
+        metadata={
+            _KEY: Section(
+                "certificate",
+                NamedCertificate,
+                "One more certificate, for clients that ask for one of its names; once for each. Who asks for another name, or for none,"
+                " is shown the one in `[tls]`, or without that the first of these.",
+                is_repeated=True,
+            )
+        },
+    )
     auth: AuthSettings = _section("auth", AuthSettings, "Who may log in, and how.")
     submission: SubmissionSettings = _section("submission", SubmissionSettings, "Mail from our own users.")
-    relay: RelaySettings = _section("relay", RelaySettings, "Mail for other servers.")
-    dns: DnsSettings = _section("dns", DnsSettings, "Whom to ask for names.")
+    relay: RelaySettings = _section("relay", RelaySettings, "Mail for other servers.", needs_restart=True)
+    dns: DnsSettings = _section("dns", DnsSettings, "Whom to ask for names.", needs_restart=True)
     limits: LimitSettings = _section("limits", LimitSettings, "What one client or one message may use.")
     imap: ImapSettings = _section("imap", ImapSettings, "What IMAP does.")
     pop3: Pop3Settings = _section("pop3", Pop3Settings, "What POP3 does.")
-    store: StoreSettings = _section("store", StoreSettings, "Where mail lives.")
-    spool: SpoolSettings = _section("spool", SpoolSettings, "Mail on its way.")
+    http: HttpSettings = _section("http", HttpSettings, "What HTTP does.")
+    store: StoreSettings = _section("store", StoreSettings, "Where mail lives.", needs_restart=True)
+    spool: SpoolSettings = _section("spool", SpoolSettings, "Mail on its way.", needs_restart=True)
     log: LogSettings = _section("log", LogSettings, "What the log looks like; where it goes is twistd's `--logfile`.")
     plugins: tuple[ChosenPlugin, ...] = field(
         default=(),
@@ -495,6 +561,7 @@ class Settings:
                 PluginSettings,
                 "One table for each installed plugin that is to be used, with that plugin's own settings besides.",
                 is_named=True,
+                needs_restart=True,
             )
         },
     )
@@ -520,9 +587,16 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], 
     if (tls.certificate is None) != (tls.key is None):
         present, absent = ("certificate", "key") if tls.key is None else ("key", "certificate")
         yield ("tls", present), f"tls.{present} is set and tls.{absent} is not. Set both, or neither."
+    yield from _shared_names(settings.certificates)
     yield from _relay_contradictions(settings.relay)
+    yield from _shared_ports(settings.listeners)
     taken: dict[str, int] = {}
     for index, listener in enumerate(settings.listeners):
+        if listener.protocol == "http" and listener.tls == "implicit":
+            yield (
+                ("listener", index, "tls"),
+                f'listener[{index + 1}].tls is "implicit", and HTTP is without TLS here. Let a proxy add it, and say "off".',
+            )
         port = shared_port(listener.endpoint)
         if port is None:
             continue
@@ -532,6 +606,32 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], 
                 ("listener", index, "endpoint"),
                 f"listener[{index + 1}].endpoint is that of listener[{first + 1}]. Only one can listen there.",
             )
+
+
+def _shared_ports(listeners: tuple[Listener, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """
+    A port at every IPv6 address is one at every IPv4 address too (ipv6(7), IPV6_V6ONLY).
+    """
+    ports = {open_port(listener.endpoint): index for index, listener in enumerate(listeners)}
+    for index, listener in enumerate(listeners):
+        found = open_port(listener.endpoint)
+        if found is not None and found[0] == "tcp" and (other := ports.get(("tcp6", found[1]))) is not None:
+            yield (
+                ("listener", index, "endpoint"),
+                f"listener[{index + 1}].endpoint is not needed: that of listener[{other + 1}] takes IPv4 connections too.",
+            )
+
+
+def _shared_names(certificates: tuple[NamedCertificate, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    shown: dict[str, int] = {}
+    for index, certificate in enumerate(certificates):
+        for place, name in enumerate(certificate.names):
+            first = shown.setdefault(name, index)
+            if first != index:
+                yield (
+                    ("certificate", index, "names", place),
+                    f'certificate[{index + 1}].names has "{name}", which certificate[{first + 1}] has.',
+                )
 
 
 def _relay_contradictions(relay: RelaySettings) -> Iterator[tuple[tuple[str | int, ...], str]]:

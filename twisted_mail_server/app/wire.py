@@ -23,12 +23,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from twisted_mail_server.admin.operations import Operations
-from twisted_mail_server.admin.peers import Peers
+from twisted_mail_server.admin.peers import RUN, Peers
 from twisted_mail_server.auth.hashing import Argon2Passwords
 from twisted_mail_server.auth.portals import build_authenticator
 from twisted_mail_server.delivery.dispatch import Dispatcher
@@ -43,19 +43,22 @@ from twisted_mail_server.delivery.routing import Router
 from twisted_mail_server.directory.names import LocalNames
 from twisted_mail_server.directory.sqlite import SqliteDirectory
 from twisted_mail_server.disk.real import RealDisk
-from twisted_mail_server.interfaces import IAuthenticator
+from twisted_mail_server.interfaces import IAuthenticator, IDisk, IMeters, Unmetered
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.envelopes import Service
 from twisted_mail_server.model.errors import BadSetting
+from twisted_mail_server.model.queue import FINAL_FATES, Fate
 from twisted_mail_server.relay.manager import RelayManager
 from twisted_mail_server.servers.base import Terms, TlsUse
+from twisted_mail_server.servers.http import HttpFactory
 from twisted_mail_server.servers.imap import ImapFactory
 from twisted_mail_server.servers.pop3 import Pop3Factory
 from twisted_mail_server.servers.smtp import SmtpFactory
 from twisted_mail_server.spool.directory import Spool
 from twisted_mail_server.storage.sqlite import SqliteStore
-from twisted_mail_server.tls.certificates import read_pair, self_signed_pair
+from twisted_mail_server.telemetry.meters import Meters
+from twisted_mail_server.tls.certificates import Pair, read_pair, self_signed_pair
 from twisted_mail_server.tls.contexts import ServerContexts
 
 from .outward import build_relay, build_resolver, relay_terms, schedule, sender_rewriting
@@ -74,7 +77,6 @@ FIRST_ACCOUNT = "first-account.txt"
 _DIRECTORY = "directory.sqlite"
 _ACCOUNTS = "accounts"
 _SPOOL = "spool"
-_RUN = "run"
 
 #: Who lives in a server that nobody configured.
 _FIRST_ADDRESS = "demo@localhost"
@@ -139,7 +141,9 @@ class Closing:
                 _log.failure("something did not close")
 
 
-async def open_resources(settings: Settings, reactor: Any, *, random: Callable[[int], bytes] = os.urandom) -> Resources:
+async def open_resources(
+    settings: Settings, reactor: Any, *, random: Callable[[int], bytes] = os.urandom, meters: IMeters | None = None
+) -> Resources:
     """
     Open what C{settings} name; the data directory is made if it is not there.
 
@@ -147,23 +151,25 @@ async def open_resources(settings: Settings, reactor: Any, *, random: Callable[[
     """
     closing = Closing()
     try:
-        return await _open(settings, reactor, random, closing)
+        return await _open(settings, reactor, random, closing, meters or Unmetered())
     except BaseException:
         await closing.close()
         raise
 
 
-async def _open(settings: Settings, reactor: Any, random: Callable[[int], bytes], closing: Closing) -> Resources:
+async def _open(
+    settings: Settings, reactor: Any, random: Callable[[int], bytes], closing: Closing, meters: IMeters
+) -> Resources:
     disk_pool, hash_pool = _pool(DISK_THREADS, "disk", closing), _pool(HASH_THREADS, "hash", closing)
-    disk = RealDisk(settings.data_dir, reactor, disk_pool, reactor.callFromThread, random)
+    disk = RealDisk(settings.data_dir, reactor, disk_pool, reactor.callFromThread, random, meters=meters)
     try:
         await disk.run(disk.make_directory, "")
     except OSError as problem:
         raise BadSetting(f"data_dir: {problem.filename}: {problem.strerror}.") from problem
-    news = Peers(reactor, os.path.join(disk.root, _RUN), random)
+    news = Peers(reactor, os.path.join(disk.root, RUN), random)
     news.open()
     closing.add(news.close)
-    directory = await SqliteDirectory.open(disk, _DIRECTORY, reactor, random, news=news, names=_names(settings))
+    directory = await SqliteDirectory.open(disk, _DIRECTORY, reactor, random, news=news, names=local_names(settings))
     closing.add(directory.close)
     store = SqliteStore(
         disk,
@@ -195,7 +201,10 @@ def _pool(threads: int, name: str, closing: Closing) -> ThreadPool:
     return pool
 
 
-def _names(settings: Settings) -> LocalNames:
+def local_names(settings: Settings) -> LocalNames:
+    """
+    What the settings say of names.
+    """
     domains, postmaster = frozenset(settings.domains), settings.postmaster
     return LocalNames(domains, default_domain(settings), postmaster, settings.subaddress_separator)
 
@@ -209,15 +218,37 @@ def default_domain(settings: Settings) -> str:
 
 def named_certificates(settings: Settings, reactor: Any) -> ServerContexts | None:
     """
-    The certificate that the settings name, read while the process may still read its key; L{None} when they name none.
+    The certificates that the settings name, read while the process may still read their keys; L{None} when they name none.
 
     @raise BadSetting: it cannot be used; or the SQLite library cannot, which is found here too.
     """
     # Reads two files in this thread: its pool never starts.
     disk = RealDisk(settings.data_dir, reactor, ThreadPool(0, 1), reactor.callFromThread, os.urandom)
-    if settings.tls.certificate is None or settings.tls.key is None:
-        return None
-    return ServerContexts([read_pair(disk, settings.tls.certificate, settings.tls.key)])
+    pairs = read_pairs(disk, settings)
+    return ServerContexts(pairs) if pairs else None
+
+
+def read_pairs(disk: IDisk, settings: Settings) -> list[Pair]:
+    """
+    The certificates that the settings name, with their keys; the first is for clients that ask for no name of ours.  Blocks.
+
+    @raise BadSetting: one cannot be used.
+    """
+    pairs = []
+    if settings.tls.certificate is not None and settings.tls.key is not None:
+        pairs.append(read_pair(disk, settings.tls.certificate, settings.tls.key))
+    for number, one in enumerate(settings.certificates, 1):
+        pairs.append(read_pair(disk, one.certificate, one.key, f"certificate[{number}]", one.names))
+    return pairs
+
+
+def shown_pairs(disk: IDisk, clock: IReactorTime, settings: Settings) -> list[Pair]:
+    """
+    Those that the settings name, or the self-signed one.  Blocks.
+
+    @raise MailError: one cannot be used, or made.
+    """
+    return read_pairs(disk, settings) or [self_signed_pair(disk, clock, settings.hostname)]
 
 
 @define(eq=False)
@@ -237,6 +268,7 @@ class Server:
     _relay: RelayManager | None
     _maintenance: Maintenance
     hooks: Hooks
+    meters: Meters
 
     def factory(self, listener: Listener) -> IProtocolFactory:
         """
@@ -257,6 +289,7 @@ class Server:
             connections=settings.limits.connections,
             connections_per_address=settings.limits.connections_per_address,
             is_proxy=lambda peer: _is_within(peer, listener.proxy_networks),
+            meters=self.meters,
         )
 
     async def stop(self) -> None:
@@ -275,29 +308,36 @@ async def start_server(
     reactor: Any,
     certificates: ServerContexts | None,
     smarthost_login: tuple[str, bytes] | None = None,
+    meters: Meters | None = None,
 ) -> Server:
     """
     Open the resources, take over the spool, and begin to deliver.
 
     @param certificates: those that the settings name; without them a self-signed one is used.
     @param smarthost_login: who to log in as there.
+    @param meters: where things are counted; without them at a place of this server's own.
     @raise MailError: something cannot be opened; nothing is left open.
     """
-    resources = await open_resources(settings, reactor)
+    meters = meters or Meters()
+    resources = await open_resources(settings, reactor, meters=meters)
     try:
-        return await _start(resources, certificates, smarthost_login)
+        return await _start(resources, certificates, smarthost_login, meters)
     except BaseException:
         await resources.close()
         raise
 
 
 async def _start(
-    resources: Resources, certificates: ServerContexts | None, smarthost_login: tuple[str, bytes] | None
+    resources: Resources,
+    certificates: ServerContexts | None,
+    smarthost_login: tuple[str, bytes] | None,
+    meters: Meters | None = None,
 ) -> Server:
+    meters = meters or Meters()
     settings, clock, disk, random = resources.settings, resources.reactor, resources.disk, resources.random
     directory, store, spool = resources.directory, resources.store, resources.spool
     if certificates is None:
-        certificates = ServerContexts([await disk.run(self_signed_pair, disk, clock, settings.hostname)])
+        certificates = ServerContexts(await disk.run(shown_pairs, disk, clock, settings))
     await spool.open()
     first_account = await ensure_first_account(resources)
     resolver = await build_resolver(settings, disk, clock, random)
@@ -308,13 +348,15 @@ async def _start(
     services = Services(clock, random, settings.hostname, directory, store, spool, resolver, disk.run)
     hooks = Hooks.of(clock, make_hooks(settings.plugins, services))
     reporting = Reporting(spool, router, clock, random, settings.hostname, hooks)
-    outcomes = Outcomes(spool, reporting, clock, random, schedule(settings))
+    outcomes = Outcomes(spool, reporting, clock, random, schedule(settings), meters)
     terms = relay_terms(settings, rewriting)
-    intake = Intake(spool, router, store, clock, random, settings.hostname, settings.limits.recipients, terms, hooks)
-    delivery = Dispatcher(spool, router, outcomes, clock, store, relay, hooks, intake.redirected)
-    maintenance = Maintenance(spool, store, clock, settings.spool.history)
+    intake = Intake(
+        spool, router, store, clock, random, settings.hostname, settings.limits.recipients, terms, hooks, meters
+    )
+    delivery = Dispatcher(spool, router, outcomes, clock, store, relay, hooks, intake.redirected, meters)
+    maintenance = Maintenance(spool, store, clock, settings.spool.history, meters)
     authenticator: IAuthenticator = build_authenticator(
-        directory, store, resources.passwords, clock, random, settings.auth.checkers
+        directory, store, resources.passwords, clock, random, settings.auth.checkers, meters
     )
     if hooks.login:
         authenticator = CheckedAuthenticator(authenticator, hooks)
@@ -322,9 +364,34 @@ async def _start(
         events = MailboxEvents(hooks, clock)
         store.observe(events.happened)
         resources.on_close(events.stop)
+    _watch(resources, meters)
     await delivery.start()
     maintenance.start()
-    return Server(resources, certificates, authenticator, intake, first_account, delivery, relay, maintenance, hooks)
+    return Server(
+        resources, certificates, authenticator, intake, first_account, delivery, relay, maintenance, hooks, meters
+    )
+
+
+def _watch(resources: Resources, meters: Meters) -> None:
+    """
+    What is read when somebody looks.
+    """
+    spool, store = resources.spool, resources.store
+    meters.watch("mail_queue_messages", lambda: spool.unsettled)
+    meters.watch("mail_open_databases", lambda: store.open_databases)
+    entries = ("promised", Fate.PENDING.value, Fate.HELD.value, *(fate.value for fate in FINAL_FATES))
+    gauges = {entry: meters.gauge("mail_ledger_recipients", entry) for entry in entries}
+    unaccounted = meters.gauge("mail_ledger_unaccounted")
+
+    async def read_ledger() -> None:
+        ledger = await spool.ledger()
+        counts = {"promised": ledger.promised, "pending": ledger.pending, "held": ledger.held}
+        counts |= {fate.value: count for fate, count in ledger.closed.items()}
+        for entry, count in counts.items():
+            gauges[entry](count)
+        unaccounted(ledger.unaccounted)
+
+    meters.refresh(read_ledger)
 
 
 async def ensure_first_account(resources: Resources) -> str | None:
@@ -352,6 +419,7 @@ def _operations(resources: Resources) -> Operations:
         resources.store,
         resources.spool,
         resources.passwords,
+        resources.disk,
         resources.random,
         resources.reactor.seconds,
     )
@@ -400,6 +468,11 @@ def _pop3(server: Server, terms: Terms) -> IProtocolFactory:
     return Pop3Factory(terms, authenticator=server.authenticator, login_delay=delay)
 
 
+def _http(server: Server, terms: Terms) -> IProtocolFactory:
+    networks = server.resources.settings.http.trusted_networks
+    return HttpFactory(terms, metrics=server.meters.page, is_trusted=lambda peer: _is_within(peer, networks))
+
+
 def _is_within(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     """
     Whether an address is in one of C{networks}; a Unix socket's empty one is not.
@@ -414,4 +487,5 @@ PROTOCOLS: dict[str, Callable[[Server, Terms], IProtocolFactory]] = {
     "lmtp": _lmtp,
     "imap": _imap,
     "pop3": _pop3,
+    "http": _http,
 }

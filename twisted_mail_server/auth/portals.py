@@ -15,7 +15,7 @@ from twisted_mail_server.auth.checkers.foreign import ForeignChecker, make_check
 from twisted_mail_server.auth.checkers.local import LocalPasswords
 from twisted_mail_server.auth.hashing import Argon2Passwords
 from twisted_mail_server.auth.realm import MailRealm
-from twisted_mail_server.interfaces import IDirectory, IMailStore
+from twisted_mail_server.interfaces import IDirectory, IMailStore, IMeters, Unmetered
 
 
 def build_authenticator(
@@ -25,6 +25,7 @@ def build_authenticator(
     clock: IReactorTime,
     random: Callable[[int], bytes],
     checkers: Sequence[str] = (),
+    meters: IMeters | None = None,
 ) -> Authenticator:
     """
     A portal to the mail of the accounts in C{directory}.
@@ -36,4 +37,5 @@ def build_authenticator(
     foreign = [ForeignChecker(text, make_checker(text), directory, clock) for text in checkers]
     sources: list[PasswordSource] = [LocalPasswords(directory, passwords), *foreign]
     checker = CompositeChecker(sources, passwords, directory.stand_in)
-    return Authenticator(Portal(MailRealm(directory, store), [checker]), checker, clock, random)
+    portal = Portal(MailRealm(directory, store), [checker])
+    return Authenticator(portal, checker, clock, random, meters=meters or Unmetered())

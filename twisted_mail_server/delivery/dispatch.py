@@ -21,7 +21,7 @@ from twisted_mail_server.delivery.hooks import Hooks
 from twisted_mail_server.delivery.local import LocalDelivery, failed
 from twisted_mail_server.delivery.outcomes import Outcomes
 from twisted_mail_server.delivery.routing import Local, Router
-from twisted_mail_server.interfaces import IMailStore, IRelay, ISpool
+from twisted_mail_server.interfaces import IMailStore, IMeters, IRelay, ISpool, Unmetered
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account
 from twisted_mail_server.model.errors import MailError
@@ -60,6 +60,7 @@ class Dispatcher:
     _hooks: Hooks = field(default=Factory(lambda self: Hooks(self._clock), takes_self=True))
     #: To whom mail goes that a hook redirects.
     _redirected: Redirected | None = None
+    _meters: IMeters = field(factory=Unmetered)
     _local: LocalDelivery = field(init=False)
     _deciding: Deciding = field(init=False)
     #: What is not settled; contents are kept only until the first try.
@@ -74,7 +75,7 @@ class Dispatcher:
     _is_stopped: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._local = LocalDelivery(self._spool, self._store, self._record_local)
+        self._local = LocalDelivery(self._spool, self._store, self._record_local, self._clock, self._meters)
         self._deciding = Deciding(self._spool, self._clock, self._hooks, self._redirected)
 
     async def start(self) -> int:
@@ -181,7 +182,7 @@ class Dispatcher:
                 continue
             if isinstance(destination, Local):
                 if self._hooks.delivery:
-                    self._spawn(message, self._ask_and_deliver(message, number, destination.account))
+                    self._spawn(message, [number], self._ask_and_deliver(message, number, destination.account))
                 else:
                     self._local.take(message, number, destination.account.id)
             elif not await self._is_quarantined(message, number):
@@ -192,14 +193,39 @@ class Dispatcher:
             await self._record([(message, result) for result in results], is_local=True)
 
     def _send_out(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> None:
-        self._spawn(message, self._relay_out(message, numbers, domain))
+        self._spawn(message, numbers, self._relay_out(message, numbers, domain))
 
-    def _spawn(self, message: QueuedMessage, work: Coroutine[Any, Any, None]) -> None:
-        working: Deferred[None] = Deferred.fromCoroutine(work)
+    def _spawn(self, message: QueuedMessage, numbers: Sequence[int], work: Coroutine[Any, Any, None]) -> None:
+        working: Deferred[None] = Deferred.fromCoroutine(self._carry_out(message, numbers, work))
         self._relaying.add(working)
         working.addErrback(
             lambda failure: _log.failure("sending of {queue_id} failed", failure, queue_id=str(message.id))
         ).addBoth(lambda _: self._relaying.discard(working))
+
+    async def _carry_out(self, message: QueuedMessage, numbers: Sequence[int], work: Coroutine[Any, Any, None]) -> None:
+        """
+        Do a try; whatever becomes of it, none of its recipients is forgotten.
+        """
+        try:
+            await work
+        except CancelledError:
+            raise
+        except Exception as problem:  # noqa: BLE001 (a bug of ours must not lose mail: it is told, and tried again)
+            await self._put_off(message, numbers, problem)
+
+    async def _put_off(self, message: QueuedMessage, numbers: Sequence[int], problem: Exception) -> None:
+        """
+        Nothing came of a try, through trouble of ours: those recipients that it left without a result are tried again.
+        """
+        if isinstance(problem, MailError):
+            _log.warn("{queue_id} must wait: {reason}", queue_id=str(message.id), reason=problem.public)
+        else:
+            _log.failure("sending of {queue_id} failed", queue_id=str(message.id))
+        left = [number for number in numbers if (message.id, number) in self._busy]
+        text = "This server has trouble of its own."
+        put_off = [(message, Result(number, Outcome.DEFERRED, text, "4.3.0")) for number in left]
+        if put_off:
+            await self._record(put_off, is_local=True)
 
     async def _ask_and_deliver(self, message: QueuedMessage, number: int, account: Account) -> None:
         """

@@ -6,7 +6,7 @@ RFC 5321 sections 3.3, 4.4 and 6.3; RFC 6409 sections 6.1 and 8 for what users s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 from attrs import Factory, define, evolve, field, frozen
@@ -17,10 +17,19 @@ from zope.interface import implementer
 from twisted_mail_server.delivery.copying import copy_into
 from twisted_mail_server.delivery.hooks import Hooks
 from twisted_mail_server.delivery.routing import Destination, Local, Remote, Router
-from twisted_mail_server.interfaces import IIntake, IMailStore, IMailTransaction, ISpool, IStagedContent, ISubmitter
+from twisted_mail_server.interfaces import (
+    IIntake,
+    IMailStore,
+    IMailTransaction,
+    IMeters,
+    ISpool,
+    IStagedContent,
+    ISubmitter,
+    Unmetered,
+)
 from twisted_mail_server.message import trace
 from twisted_mail_server.message.dates import format_date
-from twisted_mail_server.message.headers import add_fields, header_end
+from twisted_mail_server.message.headers import add_fields, header_end, message_id_of
 from twisted_mail_server.message.submission import mend
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import Account
@@ -77,6 +86,11 @@ class Intake:
     max_recipients: int = limits.RECIPIENTS
     _relay: RelayTerms = RelayTerms(refusal="This server delivers to its own domains only.")
     hooks: Hooks = field(default=Factory(lambda self: Hooks(self._clock), takes_self=True))
+    _meters: IMeters = field(factory=Unmetered)
+    #: Counts messages that were promised.
+    accepted: Mapping[Service, Callable[[float], object]] = field(
+        init=False, default=Factory(lambda self: _counters(self._meters), takes_self=True)
+    )
 
     async def begin(
         self, origin: Origin, sender: Address | None, options: MailOptions, submitter: ISubmitter | None
@@ -331,6 +345,7 @@ class Incoming:
             self._block = block
         self._envelope = without_loops(self._envelope, block)
         head = self._intake.head(self._envelope, self.queue_id, block, self._decision.added)
+        self._envelope = evolve(self._envelope, message_id=message_id_of(head))
         return self._content.write(head + received[end:])
 
     async def finish(self) -> QueueId:
@@ -355,6 +370,7 @@ class Incoming:
             self._envelope = _quarantined(self._envelope, self._decision.quarantine)
         content, self._content = self._content, None
         message = await self._intake.spool.commit(self.queue_id, self._envelope, content)
+        self._intake.accepted[self._envelope.origin.service](1)
         self._tell("accepted", message.size)
         return self.queue_id
 
@@ -443,6 +459,10 @@ class TooManyRecipients(OverLimit):
     """
 
     code, enhanced = 452, "4.5.3"
+
+
+def _counters(meters: IMeters) -> dict[Service, Callable[[float], object]]:
+    return {service: meters.counter("mail_messages_accepted_total", service.value) for service in Service}
 
 
 def without_loops(envelope: Envelope, block: bytes) -> Envelope:

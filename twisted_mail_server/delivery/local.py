@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_mail_server.interfaces import IMailStore, ISpool
+from twisted_mail_server.interfaces import IMailStore, IMeters, ISpool, Unmetered
 from twisted_mail_server.message import trace
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
@@ -28,6 +29,9 @@ _log = Logger()
 BATCH = 100
 #: Accounts that are written to at the same time.
 ACCOUNTS_AT_ONCE = 16
+
+#: Seconds within which a first try is that of a message just promised; one that was recovered from the spool is older.
+_FRESH = 2
 
 #: Who records results; it never fails.
 Record = Callable[[Sequence[tuple[QueuedMessage, Result]]], Awaitable[None]]
@@ -44,6 +48,8 @@ class Job:
     mailbox: str = INBOX
     #: Header fields for this recipient alone, whole lines.
     added: bytes = b""
+    #: When it was promised, as exactly as that is known.
+    since: float = 0.0
 
     @property
     def address(self) -> str:
@@ -75,11 +81,18 @@ class LocalDelivery:
     _spool: ISpool
     _store: IMailStore
     _record: Record
+    _clock: IReactorTime
+    _meters: IMeters = field(factory=Unmetered)
+    #: Takes the seconds of each delivery.
+    _took: Callable[[float], object] = field(init=False)
     _lanes: dict[AccountId, Lane] = field(init=False, factory=dict)
     _at_once: DeferredSemaphore = field(init=False, factory=lambda: DeferredSemaphore(ACCOUNTS_AT_ONCE))
     #: Lanes that are being worked.
     _under_way: int = field(init=False, default=0)
     _idle: list[Deferred[None]] = field(init=False, factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self._took = self._meters.histogram("mail_delivery_seconds")
 
     def take(
         self, message: QueuedMessage, number: int, account: AccountId, *, quarantine: str = "", added: bytes = b""
@@ -92,7 +105,8 @@ class LocalDelivery:
         """
         lane = self._lanes.setdefault(account, Lane(account))
         is_junk = quarantine or message.envelope.recipients[number].quarantine
-        lane.waiting.append(Job(message, number, JUNK if is_junk else INBOX, added))
+        since = promised(message, number, self._clock.seconds())
+        lane.waiting.append(Job(message, number, JUNK if is_junk else INBOX, added, since))
         if not lane.is_busy:
             lane.is_busy = True
             self._under_way += 1
@@ -149,7 +163,9 @@ class LocalDelivery:
             [(job.message, Result(job.number, Outcome.DELIVERED, job.mailbox, "2.0.0")) for job in batch],
         )
         lane.settled += [job.message.id for job in batch]
+        now = self._clock.seconds()
         for job, is_new in zip(batch, fresh, strict=True):
+            self._took(max(0.0, now - job.since))
             _log.info(
                 "delivered {queue_id} to <{recipient}>",
                 queue_id=str(job.message.id),
@@ -188,6 +204,15 @@ class LocalDelivery:
 
     def _lane_failed(self, failure: Failure, lane: Lane) -> None:
         _log.failure("the lane of {account} stopped", failure=failure, account=str(lane.account))
+
+
+def promised(message: QueuedMessage, number: int, now: float) -> float:
+    """
+    When a message that is to be delivered C{now} was promised: just now if this is its first try, else to the second.
+    """
+    received = message.envelope.received
+    is_fresh = not message.states[number].attempts and now - received < _FRESH
+    return now if is_fresh else received
 
 
 def failed(number: int, problem: BaseException) -> Result:

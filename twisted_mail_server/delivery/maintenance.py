@@ -13,7 +13,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from twisted_mail_server.interfaces import IMailStore, ISpool
+from twisted_mail_server.interfaces import IMailStore, IMeters, ISpool, Unmetered
+from twisted_mail_server.model import limits
+from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.errors import MailError
 
 _log = Logger()
@@ -33,13 +35,16 @@ class Maintenance:
     _clock: IReactorTime
     #: Seconds for which settled messages are remembered.
     _history: int
+    _meters: IMeters = field(factory=Unmetered)
     _loops: list[LoopingCall] = field(init=False, factory=list)
     _ended: list[Deferred[Any]] = field(init=False, factory=list)
+    _is_ending: bool = field(init=False, default=False)
 
     def start(self) -> None:
         """
         Begin; the first rounds come after their pauses.
         """
+        self._is_ending = False
         for pause, work in ((CHECKPOINT_EVERY, self.checkpoint), (ADOPT_EVERY, self.adopt), (PRUNE_EVERY, self.prune)):
             loop = LoopingCall(lambda work=work: Deferred.fromCoroutine(_told(work)))
             loop.clock = self._clock
@@ -50,6 +55,7 @@ class Maintenance:
         """
         End after the rounds under way.
         """
+        self._is_ending = True
         for loop in self._loops:
             if loop.running:
                 loop.stop()
@@ -63,9 +69,24 @@ class Maintenance:
         Move contents of quiet accounts into files (C{docs/explanation/storage-format.md}).
         """
         for account in self._store.begin_checkpoints():
-            moved = await (await self._store.open(account)).checkpoint()
+            if self._is_ending:
+                return
+            moved = await self._checkpoint(account)
+            self._meters.counter("mail_checkpoints_total")(1)
+            self._meters.counter("mail_checkpoint_contents_total")(moved)
             if moved:
                 _log.debug("checkpoint of {account}: {contents} contents", account=str(account), contents=moved)
+
+    async def _checkpoint(self, account: AccountId) -> int:
+        """
+        In slices, so that the end does not wait for all of a large account: what is left is safe in its database.
+        """
+        mail = await self._store.open(account)
+        total = moved = await mail.checkpoint(limit=limits.CHECKPOINT_SLICE)
+        while moved == limits.CHECKPOINT_SLICE and not self._is_ending:
+            moved = await mail.checkpoint(limit=limits.CHECKPOINT_SLICE)
+            total += moved
+        return total
 
     async def adopt(self) -> None:
         """

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twisted_mail_server.delivery.reporting import Reporting
-from twisted_mail_server.interfaces import ISpool
+from twisted_mail_server.interfaces import IMeters, ISpool, Unmetered
 from twisted_mail_server.message.reports import Kind
 from twisted_mail_server.model.queue import (
     Fate,
@@ -64,7 +64,15 @@ class Outcomes:
     _clock: IReactorTime
     _random: Callable[[int], bytes]
     _remote: Schedule
+    _meters: IMeters = field(factory=Unmetered)
     _is_stopped: bool = False
+    #: Count recipients by fate, and tries to relay by outcome.
+    _fates: dict[Fate, Callable[[float], object]] = field(init=False)
+    _tries: dict[Outcome, Callable[[float], object]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._fates = {fate: self._meters.counter("mail_recipients_total", fate.value) for fate in Fate}
+        self._tries = {one: self._meters.counter("mail_relay_tries_total", one.value) for one in Outcome}
 
     def stop(self) -> None:
         """
@@ -100,6 +108,9 @@ class Outcomes:
                 break
             await deferLater(self._clock, _WRITE_AGAIN)
         for (message, result), state in zip(pairs, states, strict=True):
+            self._fates[state.fate](1)
+            if not is_local:
+                self._tries[result.outcome](1)
             _tell(message, result, state)
         return states
 

@@ -84,7 +84,7 @@ class Reporting:
         envelope = report.envelope
         if decision.redirect is not None:
             envelope = evolve(envelope, recipients=(Recipient(decision.redirect, options=_NEVER),))
-        return Report(report.id, envelope, decision.added + report.content)
+        return evolve(report, envelope=envelope, content=decision.added + report.content)
 
     async def _addressed(self, report: Report) -> Report:
         """
@@ -97,7 +97,7 @@ class Reporting:
             # There is nobody any more; that is found out, and told in the log, when it is delivered.
             return report
         recipients = tuple(Recipient(one.address, options=_NEVER) for one in destinations)
-        return Report(report.id, evolve(report.envelope, recipients=recipients), report.content)
+        return evolve(report, envelope=evolve(report.envelope, recipients=recipients))
 
     async def _written(
         self, kind: Kind, message: QueuedMessage, results: Sequence[Result], now: int, expire_after: int | None
@@ -107,6 +107,7 @@ class Reporting:
         returns_content = wants_content(kind, envelope.options, message.size)
         original = await self._original(message, returns_content)
         moment = datetime.fromtimestamp(now, UTC)
+        report_name = f"<{self._random(16).hex()}@{self._hostname}>".encode("ascii", "replace")
         retry_until = None if expire_after is None else envelope.received + expire_after
         content, options = build_report(
             kind,
@@ -116,7 +117,7 @@ class Reporting:
             reporting_mta=self._hostname,
             arrived=datetime.fromtimestamp(envelope.received, UTC),
             now=moment,
-            message_id=f"<{self._random(16).hex()}@{self._hostname}>".encode("ascii", "replace"),
+            message_id=report_name,
             boundary=self._random(12).hex().encode(),
             original=original,
             returns_content=returns_content and len(original) == message.size,
@@ -130,8 +131,10 @@ class Reporting:
                 (Recipient(envelope.sender, options=_NEVER),),
                 options,
                 now,
+                report_name.decode("ascii").strip("<>"),
             ),
             content,
+            message.id,
         )
 
     async def _original(self, message: QueuedMessage, returns_content: bool) -> bytes:

@@ -107,6 +107,12 @@ class SqliteDirectory:
 
     # --- Who is meant ---------------------------------------------------------------------------------------------------
 
+    def replace_names(self, names: LocalNames) -> None:
+        """
+        Names mean this from now on.
+        """
+        self._names = names
+
     async def domains(self) -> list[str]:
         """
         The local domains, sorted.

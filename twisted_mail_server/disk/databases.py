@@ -19,14 +19,14 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_mail_server.disk.connections import copy, open_both, open_reader
+from twisted_mail_server.disk.connections import copy, open_both, open_writer
 from twisted_mail_server.disk.failures import from_sqlite
 from twisted_mail_server.disk.locks import FileLock, Patience
 from twisted_mail_server.disk.schema import SchemaStep
 from twisted_mail_server.disk.system import System
 from twisted_mail_server.disk.threads import Threads
 from twisted_mail_server.disk.transactions import Job, Transaction, Writer
-from twisted_mail_server.interfaces import IDatabase
+from twisted_mail_server.interfaces import IDatabase, IMeters, Unmetered
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import DatabaseBusy, MailError, TemporaryFailure
 
@@ -48,6 +48,14 @@ class Library:
     system: System
     try_lock: Callable[[str], FileLock | None]
     vfs: str | None = None
+    meters: IMeters = field(factory=Unmetered)
+    #: Take how many transactions shared a commit, and its seconds.
+    shared: Callable[[float], object] = field(init=False)
+    took: Callable[[float], object] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.shared = self.meters.histogram("mail_commit_transactions")
+        self.took = self.meters.histogram("mail_commit_seconds")
 
     async def open(self, path: str, steps: Sequence[SchemaStep]) -> Database:
         """
@@ -64,12 +72,49 @@ class Library:
             lock.release()
         return Database(path, self, Writer(path, self.vfs, writer), reader)
 
+    async def copy(self, path: str, new: str) -> None:
+        """
+        Copy the database at C{path} into the new file C{new}.
+
+        @raise FileExistsError: there is something at C{new}.
+        @raise InUse: somebody else held its lock for L{limits.DISK_WAIT} seconds.
+        @raise TemporaryFailure: it cannot be copied now.
+        """
+        lock = await self.wait_for_lock(path)
+        try:
+            source = await self.threads.run(self._open_source, path)
+        finally:
+            lock.release()
+        try:
+            await self.threads.run(self._copy, source, new)
+        finally:
+            # Others may have closed it meanwhile, and the last to close removes its log.
+            lock = await self.wait_for_lock(path)
+            try:
+                await self.threads.run(source.close)
+            finally:
+                lock.release()
+
     async def wait_for_lock(self, path: str) -> FileLock:
         """
         The C{flock} of the database at C{path}.
         """
         name = lock_path(path)
         return await self.patience.wait_for_lock(lambda: self.try_lock(name), name, limits.DISK_WAIT)
+
+    def _open_source(self, path: str) -> apsw.Connection:
+        try:
+            # If it is the last to close, it has to clear the log away, which a reader cannot.
+            return open_writer(path, self.vfs)
+        except Exception as problem:
+            raise _not_busy(problem) from problem
+
+    def _copy(self, source: apsw.Connection, path: str) -> None:
+        try:
+            copy(source, path, self.vfs, self.system)
+            self.system.sync_directory(os.path.dirname(path))
+        except Exception as problem:
+            raise _not_busy(problem) from problem
 
     def _open(self, path: str, steps: Sequence[SchemaStep]) -> tuple[apsw.Connection, apsw.Connection]:
         try:
@@ -193,16 +238,7 @@ class Database:
 
         @raise FileExistsError: there is something at C{path}.
         """
-        library = self._library
-        lock = await library.wait_for_lock(self.path)
-        try:
-            source = await library.threads.run(open_reader, self.path, library.vfs)
-        finally:
-            lock.release()
-        try:
-            await library.threads.run(self._copy, source, path)
-        finally:
-            source.close()
+        await self._library.copy(self.path, path)
 
     async def _work(self) -> None:
         """
@@ -234,6 +270,7 @@ class Database:
             return False
         jobs = self._queue[: limits.TRANSACTIONS_PER_COMMIT]
         del self._queue[: limits.TRANSACTIONS_PER_COMMIT]
+        began = self._library.patience.clock.seconds()
         try:
             undelivered = await self._library.threads.run(self._commit, jobs, lock)
         except DatabaseBusy:
@@ -244,6 +281,8 @@ class Database:
             for job in jobs:
                 job.fail(_not_busy(problem))
             undelivered = jobs
+        self._library.shared(len(jobs))
+        self._library.took(max(0.0, self._library.patience.clock.seconds() - began))
         _deliver(undelivered)
         return True
 
@@ -278,13 +317,6 @@ class Database:
         except Exception as problem:  # noqa: BLE001 (it is closed all the same)
             _log.error("closing {path} failed: {problem}", path=self.path, problem=problem)
         self._writer.close()
-
-    def _copy(self, source: apsw.Connection, path: str) -> None:
-        try:
-            copy(source, path, self._library.vfs, self._library.system)
-            self._library.system.sync_directory(os.path.dirname(path))
-        except Exception as problem:
-            raise _not_busy(problem) from problem
 
     def _until_settled(self) -> Deferred[None]:
         waiting: Deferred[None] = Deferred()

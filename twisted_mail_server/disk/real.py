@@ -27,7 +27,7 @@ from twisted_mail_server.disk.schema import SchemaStep
 from twisted_mail_server.disk.staging import Staging
 from twisted_mail_server.disk.system import RealSystem, System
 from twisted_mail_server.disk.threads import Pool, Threads
-from twisted_mail_server.interfaces import IDisk, IOutputFile
+from twisted_mail_server.interfaces import IDisk, IMeters, IOutputFile, Unmetered
 from twisted_mail_server.model import limits
 
 _T = TypeVar("_T")
@@ -107,6 +107,7 @@ class RealDisk:
         *,
         system: System | None = None,
         vfs: str | None = None,
+        meters: IMeters | None = None,
     ) -> None:
         check_library()
         self.root = os.path.abspath(root)
@@ -114,7 +115,7 @@ class RealDisk:
         self._threads = Threads(pool, from_thread)
         self._patience = Patience(clock, random)
         self._system: System = system or RealSystem()
-        self._library = Library(self._threads, self._patience, self._system, self.lock, vfs)
+        self._library = Library(self._threads, self._patience, self._system, self.lock, vfs, meters or Unmetered())
 
     async def run(self, function: Callable[..., _T], *args: Any) -> _T:
         """
@@ -200,6 +201,22 @@ class RealDisk:
         @raise FileNotFoundError: it is not there.
         """
         return os.stat(self._absolute(path)).st_size
+
+    @translated
+    def modified(self, path: str) -> int:
+        """
+        When a file was last written, seconds since 1970.
+
+        @raise FileNotFoundError: it is not there.
+        """
+        return int(os.stat(self._absolute(path)).st_mtime)
+
+    @translated
+    def set_modified(self, path: str, seconds: int) -> None:
+        """
+        Have a file written at that moment, as far as anybody can see.  No promise of mail rests on it: it is not recorded.
+        """
+        os.utime(self._absolute(path), (seconds, seconds))
 
     def exists(self, path: str) -> bool:
         """
@@ -308,6 +325,16 @@ class RealDisk:
         if len(known) != len(steps):
             raise TypeError("A schema is made of SchemaSteps.")
         return await self._library.open(self._absolute(path), known)
+
+    async def copy_database(self, path: str, new: str) -> None:
+        """
+        Copy a database, live or not, into a file that must not exist.  Durable on return.
+
+        @raise FileExistsError: there is something at C{new}.
+        @raise InUse: another process did not let go of it.
+        @raise TemporaryFailure: it cannot be copied now.
+        """
+        await self._library.copy(self._absolute(path), self._absolute(new))
 
     def staging(self, directory: str) -> Staging:
         """

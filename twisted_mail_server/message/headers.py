@@ -15,7 +15,7 @@ from itertools import islice
 
 from attrs import frozen
 
-from ..model.limits import HEADER_FIELDS, HEADER_SIZE
+from ..model.limits import HEADER_FIELDS, HEADER_SIZE, MESSAGE_ID
 
 #: A header this small cannot hold more fields than L{HEADER_FIELDS} by much; no need to count them.
 _SMALL = 4 * HEADER_FIELDS
@@ -123,6 +123,20 @@ def first(block: bytes, name: bytes) -> Field | None:
     """
     wanted = name.lower()
     return next((field for field in fields(block) if field.name.lower() == wanted), None)
+
+
+def message_id_of(block: bytes) -> str:
+    """
+    The C{Message-ID} of a header block without its angle brackets (RFC 5322 section 3.6.4), for people who look for the message;
+    empty where there is none, cut at L{MESSAGE_ID} characters.
+    """
+    # A plain search: this is done for every message.
+    lowered = block.lower()
+    start = 0 if lowered.startswith(b"message-id:") else lowered.find(b"\nmessage-id:") + 1
+    found = _ENTRY.match(block, start)
+    if found is None or not lowered.startswith(b"message-id:", start):
+        return ""
+    return unfold(found[2]).decode("utf-8", "replace").removeprefix("<").removesuffix(">")[:MESSAGE_ID]
 
 
 def unfold(value: bytes) -> bytes:

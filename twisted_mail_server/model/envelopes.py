@@ -132,3 +132,5 @@ class Envelope:
     options: MailOptions = MailOptions()
     #: Seconds since 1970.
     received: int = field(default=0)
+    #: The header's C{Message-ID} without its angle brackets, for who looks for the message; may be empty, need not be unique.
+    message_id: str = ""

@@ -180,12 +180,15 @@ INLINE_KEPT = 8 * KIB
 INLINE_RECIPIENTS = 8
 #: Content whole in memory while read; larger content is read in pieces.
 CONTENT_PIECE = 256 * KIB
-#: Inline octets of an account after which a checkpoint does not wait until it is quiet.
-CHECKPOINT_INLINE = 8 * MIB
+#: Inline octets of an account after which a checkpoint does not wait until it is quiet: a burst of mail is over before, and
+#: checkpoints beside it take half the disk (measured).
+CHECKPOINT_INLINE = 64 * MIB
 #: Seconds without a write after which an account is quiet, and its checkpoint harms nobody.
 CHECKPOINT_QUIET = 60
 #: Contents moved into files with one commit.
 CHECKPOINT_BATCH = 32
+#: Contents that a checkpoint moves before it looks whether the server is ending: seconds of work.
+CHECKPOINT_SLICE = 1024
 #: Seconds that expunged messages stay readable for other processes' sessions: twice what an idle IMAP session may sleep.
 GARBAGE_AGE = 3600
 #: Transactions of one account that the change log tells of; who knows less reads a mailbox anew.
@@ -349,6 +352,34 @@ REPORT_DIAGNOSTIC = 900
 #: Octets of one word or address in a report: with the name of its field it stays below a line's 998.
 REPORT_WORD = 900
 
+# HTTP.
+
+#: Seconds a client may be silent.
+HTTP_TIMEOUT = 30
+
+# The queue's memory.
+
+#: Characters of a Message-ID that are kept with the envelope: RFC 5322 section 2.1.1 has no longer line.
+MESSAGE_ID = 998
+#: Events that are kept of one message: a recipient is tried some forty times in five days.
+QUEUE_EVENTS = 500
+#: Messages that one question for their stories is answered with, and what may be asked for.
+STORIES = 20
+STORIES_MOST = 1000
+
+# Moving mail in and out.
+
+#: Messages that go into an account in one transaction, and out of it in one trip to the threads: a kill costs so much work at most.
+MOVED_AT_ONCE = 100
+#: Octets of them that are in memory at once.
+MOVED_OCTETS = 8 * MIB
+#: Octets of a large message, or of an mbox, that are moved in one piece.
+MOVED_PIECE = 1 * MIB
+#: Seconds that a backup waits for an account whose checkpoint runs: a large one reads and writes some gigabytes.
+BACKUP_WAIT = 300.0
+#: Folders within folders that are looked into.
+MOVED_DEPTH = 50
+
 # Policies.
 
 #: Accounts whose recipients of the last hour are counted; the one that was quiet longest is forgotten.
@@ -357,3 +388,15 @@ RATE_KEYS = 10_000
 RATE_SLOTS = 60
 #: Days for which a rewritten sender (SRS) is good: longer than any queue waits.
 SRS_DAYS = 21
+
+# A running server, asked.
+
+#: Seconds between two measurements of the reactor's lag, and how many are kept: those of the last minute.
+LAG_INTERVAL = 1.0
+LAG_KEPT = 60
+#: Octets of one question or answer on the control socket; an answer lists every listener.
+CONTROL_LINE = 256 * KIB
+#: Seconds a control connection may be silent, and for which an answer is waited for: a reload reads files and binds ports.
+CONTROL_TIMEOUT = 60
+#: Control connections at a time: one each for a few people and programs.
+CONTROL_CONNECTIONS = 16

@@ -5,6 +5,7 @@ The queue's words: ids, fates, and what is still to be done.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 
 from attrs import evolve, field, frozen
@@ -60,6 +61,10 @@ class Fate(Enum):
         Whether nothing more is to be done.
         """
         return self not in (Fate.PENDING, Fate.HELD)
+
+
+#: Fates that close an entry of the ledger.
+FINAL_FATES = tuple(fate for fate in Fate if fate.is_settled)
 
 
 @frozen
@@ -174,6 +179,70 @@ class Report:
     id: QueueId
     envelope: Envelope
     content: bytes = field(repr=False)
+    #: The message whose fate it tells, so that its story can name the report.
+    about: QueueId | None = None
+
+
+@frozen
+class QueueEvent:
+    """
+    Something that happened to a message between its commit and its recipients' final fates.
+    """
+
+    #: Seconds since 1970.
+    at: int
+    #: Which recipient, counted from 0; C{None} for the whole message.
+    number: int | None
+    #: C{deferred}, C{held}, C{released}, C{retried}, C{removed}, C{reported}.
+    what: str
+    #: For people: what the other side said, who did it, the report's id.
+    detail: str
+
+
+@frozen
+class Story:
+    """
+    All that is known of one message: where its recipients stand, and what was tried before.
+    """
+
+    message: QueuedMessage
+    events: tuple[QueueEvent, ...]
+
+
+@frozen
+class Ledger:
+    """
+    The promises of all time, and what became of them; each recipient of each message is one.
+
+    @ivar promised: entries opened, each by a C{250} or a report of ours.
+    @ivar pending: those that are still to be delivered.
+    @ivar held: those that an operator keeps.
+    @ivar closed: those with a final fate, by fate.
+    @ivar problems: what does not add up, a sentence each.
+    """
+
+    promised: int
+    pending: int
+    held: int
+    closed: Mapping[Fate, int]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def unaccounted(self) -> int:
+        """
+        Promises of which nobody knows what became; anything but 0 is lost mail, or a damaged journal.
+        """
+        return self.promised - self.pending - self.held - sum(self.closed.values())
+
+    def __add__(self, other: Ledger) -> Ledger:
+        closed = {fate: self.closed.get(fate, 0) + other.closed.get(fate, 0) for fate in FINAL_FATES}
+        return Ledger(
+            self.promised + other.promised,
+            self.pending + other.pending,
+            self.held + other.held,
+            closed,
+            self.problems + other.problems,
+        )
 
 
 class QueueChange(Enum):

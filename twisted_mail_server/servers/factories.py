@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 
@@ -15,6 +16,19 @@ from .terms import Ending, Terms, TlsUse, is_loopback, network_of
 
 if TYPE_CHECKING:
     from .base import Session
+
+
+@define
+class Census:
+    """
+    The connections of one listener, whichever of its factories made their sessions.
+    """
+
+    #: Connections admitted, by network.
+    by_address: dict[str, int] = field(factory=dict)
+    admitted: int = 0
+    #: All that ever came, refused ones too.
+    total: int = 0
 
 
 class SessionFactory(Factory):
@@ -32,27 +46,45 @@ class SessionFactory(Factory):
         #: Every connection that is not lost, refused ones too.
         self.sessions: set[Session] = set()
         self.is_draining = False
-        #: Connections admitted, by network.
-        self._by_address: dict[str, int] = {}
-        self._admitted = 0
+        self.census = Census()
         self._drained: list[Deferred[None]] = []
+        meters, service = terms.meters, terms.service
+        self._here = meters.level("mail_sessions", service)
+        self._came = meters.counter("mail_sessions_opened_total", service)
+        self._sent_away = meters.counter("mail_sessions_refused_total", service)
+        self._received = meters.counter("mail_octets_received_total", service)
+        self._sent = meters.counter("mail_octets_sent_total", service)
+        #: Counts commands that were refused.
+        self.refused = meters.counter("mail_commands_refused_total", service)
+
+    def succeed(self, earlier: SessionFactory) -> None:
+        """
+        Take the place of another factory at its listener: its connections count here too.
+        """
+        self.census = earlier.census
 
     def admit(self, session: Session) -> Ending | None:
         """
         Take in a new session, or tell why not.
         """
         self.sessions.add(session)
+        census = self.census
+        census.total += 1
+        self._came(1)
         if self.is_draining:
             return Ending.DRAINED
         place = network_of(session.peer)
-        count = self._by_address.get(place, 0)
-        if self._admitted >= self.terms.connections:
+        count = census.by_address.get(place, 0)
+        if census.admitted >= self.terms.connections:
+            self._sent_away(1)
             return Ending.CROWDED
         if count >= self.terms.connections_per_address and not is_loopback(session.peer):
+            self._sent_away(1)
             return Ending.CROWDED
-        self._by_address[place] = count + 1
-        self._admitted += 1
+        census.by_address[place] = count + 1
+        census.admitted += 1
         session._is_counted = True
+        self._here(1)
         return None
 
     def forget(self, session: Session) -> None:
@@ -60,13 +92,18 @@ class SessionFactory(Factory):
         A session is over.
         """
         self.sessions.discard(session)
+        self._received(session.octets_received)
+        self._sent(session.octets_sent)
+        if session.tls is not None:
+            self.terms.meters.counter("mail_tls_sessions_total", self.terms.service, session.tls.version)(1)
         if session._is_counted:
             session._is_counted = False
-            self._admitted -= 1
-            place = network_of(session.peer)
-            self._by_address[place] -= 1
-            if not self._by_address[place]:
-                del self._by_address[place]
+            self._here(-1)
+            census, place = self.census, network_of(session.peer)
+            census.admitted -= 1
+            census.by_address[place] -= 1
+            if not census.by_address[place]:
+                del census.by_address[place]
         if not self.sessions:
             drained, self._drained = self._drained, []
             for waiting in drained:

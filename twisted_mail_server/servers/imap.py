@@ -127,6 +127,7 @@ class ImapSession(Session):
         Leave the mailbox, and log out.
         """
         if self._conversation is not None:
+            self.factory.refused(self._conversation.refusals)
             Deferred.fromCoroutine(self._conversation.close()).addErrback(self._close_failed)
 
     def facts(self) -> dict[str, object]:

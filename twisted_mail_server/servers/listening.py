@@ -11,13 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from typing import Protocol, cast
 
 from attrs import define
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -59,8 +59,19 @@ class CannotStart(SystemExit, Exception):
 
 class IDraining(Protocol):
     """
-    A factory that can end its sessions gently.
+    A factory that can end its sessions gently, and follow another at its listener.
     """
+
+    @property
+    def sessions(self) -> Collection[object]:
+        """
+        Its connections of this moment.
+        """
+
+    def succeed(self, earlier: IDraining) -> None:
+        """
+        Count its connections too.
+        """
 
     def drain(self) -> Awaitable[None]:
         """
@@ -98,6 +109,17 @@ def shared_port(text: str) -> str | None:
     What two listeners cannot both have, of a right endpoint; L{None} where the system chooses a free port.
     """
     return None if _port(text) == "0" else text
+
+
+def open_port(text: str) -> tuple[str, str] | None:
+    """
+    C{tcp} or C{tcp6}, and the port, of a right endpoint that listens at every address of this machine; L{None} for any other.
+    """
+    kind, *parts = text.replace(r"\:", "\0").split(":")
+    port = _port(text)
+    interfaces = [part.removeprefix("interface=") for part in parts if part.startswith("interface=")]
+    is_open = not interfaces or interfaces[0].replace("\0", ":") in ("", "0.0.0.0", "::")
+    return (kind, port) if port not in (None, "0") and is_open else None
 
 
 def _port(text: str) -> str | None:
@@ -179,7 +201,10 @@ class ListenerService(Service):
         self._endpoint = endpoint
         self._reactor = reactor
         self._doorway = _Doorway(protocol)
-        self._factory: IProtocolFactory | None = None
+        #: What answers, or did as long as the port was open.
+        self.factory: IProtocolFactory | None = None
+        #: What answered before, and has sessions still.
+        self._earlier: list[IProtocolFactory] = []
         self._port: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
@@ -203,10 +228,41 @@ class ListenerService(Service):
 
     def open_to(self, factory: IProtocolFactory) -> None:
         """
-        From now on C{factory} answers; implicit TLS is its sessions' affair.
+        From now on C{factory} answers; implicit TLS is its sessions' affair.  Sessions of one that did so before live on.
         """
+        earlier = self.factory
         factory.doStart()
-        self._doorway.behind = self._factory = factory
+        self._doorway.behind = self.factory = factory
+        if earlier is not None:
+            if hasattr(factory, "succeed") and hasattr(earlier, "sessions"):
+                cast(IDraining, factory).succeed(cast(IDraining, earlier))
+            self._earlier = [one for one in self._earlier if _sessions(one)]
+            self._earlier.append(earlier)
+
+    @property
+    def endpoint(self) -> str:
+        """
+        Where this listens, as the settings have it.
+        """
+        return self._endpoint
+
+    def sessions(self) -> list[object]:
+        """
+        The connections of this moment.
+        """
+        return [session for one in self._factories() for session in _sessions(one)]
+
+    async def close(self) -> None:
+        """
+        Take no more connections; those that are here live on, until L{stopService}.
+        """
+        port, self._port = self._port, None
+        self._doorway.behind = None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+
+    def _factories(self) -> list[IProtocolFactory]:
+        return self._earlier if self.factory is None else [*self._earlier, self.factory]
 
     def addresses(self) -> list[str]:
         """
@@ -222,15 +278,16 @@ class ListenerService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        port, self._port = self._port, None
-        factory, self._factory = self._factory, None
-        self._doorway.behind = None
-        if port is not None:
-            await maybeDeferred(port.stopListening)
-        if factory is not None:
-            if hasattr(factory, "drain"):
-                await cast(IDraining, factory).drain()
-            factory.doStop()
+        await self.close()
+        factories = self._factories()
+        self.factory, self._earlier = None, []
+        draining = [
+            Deferred.fromCoroutine(_drained(cast(IDraining, one))) for one in factories if hasattr(one, "drain")
+        ]
+        if draining:
+            await gatherResults(draining)
+        for one in factories:
+            one.doStop()
 
     def _bind(self) -> IListeningPort:
         results: list[IListeningPort | Failure] = []
@@ -258,6 +315,14 @@ class ListenerService(Service):
             "cannot listen: {reason}", reason=str(failed), protocol=self.protocol, endpoint=self._endpoint
         )
         return failed
+
+
+def _sessions(factory: IProtocolFactory) -> Collection[object]:
+    return cast(IDraining, factory).sessions if hasattr(factory, "sessions") else ()
+
+
+async def _drained(factory: IDraining) -> None:
+    await factory.drain()
 
 
 def _written(address: object) -> str:

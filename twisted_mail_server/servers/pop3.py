@@ -282,6 +282,7 @@ class Pop3Session(Session):
         self._engine.refuse(problem)
 
     def _log_refusal(self, problem: MailError, command: str, **facts: object) -> None:
+        self.factory.refused(1)
         log.info(
             "refused {command} of {peer}: {reply}",
             command=command,
@@ -320,6 +321,14 @@ class Pop3Factory(SessionFactory):
         self.login_delay = login_delay
         #: When accounts have logged in, the oldest first.
         self._entered: dict[AccountId, float] = {}
+
+    def succeed(self, earlier: SessionFactory) -> None:
+        """
+        Who has logged in there has logged in here.
+        """
+        super().succeed(earlier)
+        if isinstance(earlier, Pop3Factory):
+            self._entered = earlier._entered
 
     def check_delay(self, account: AccountId) -> None:
         """

@@ -402,6 +402,7 @@ class SmtpSession(Session):
         self._smtp.refuse(problem)
 
     def _log_refusal(self, problem: MailError, command: str, **facts: object) -> None:
+        self.factory.refused(1)
         log.info(
             "refused {command} of {peer}: {reply}",
             command=command,

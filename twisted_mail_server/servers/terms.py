@@ -10,10 +10,10 @@ from enum import Enum
 from typing import Any
 from typing import Protocol as Shape
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
 
-from ..interfaces import ITlsCertificates
+from ..interfaces import IMeters, ITlsCertificates, Unmetered
 from ..model import limits
 
 
@@ -59,7 +59,7 @@ class Terms:
     What every listener is given, whatever it speaks.
     """
 
-    #: The name of the service, for logs: C{smtp}, C{submission}, C{lmtp}, C{imap}, C{pop3}.
+    #: The name of the service, for logs: C{smtp}, C{submission}, C{lmtp}, C{imap}, C{pop3}, C{http}.
     service: str
     #: What the server calls itself.
     hostname: str
@@ -76,6 +76,8 @@ class Terms:
     #: Whether a peer, by its address, is a proxy: then it tells first for whom it speaks, and that client is the peer.  Whoever
     #: else says so is not believed.
     is_proxy: Callable[[str], bool] = trust_nobody
+    #: Where sessions are counted.
+    meters: IMeters = field(factory=Unmetered)
 
 
 @frozen

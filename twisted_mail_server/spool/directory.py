@@ -4,7 +4,8 @@ The spool directory: our own journal, and those of processes that died.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -13,14 +14,17 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail_server.disk.schema import load_steps
-from twisted_mail_server.interfaces import IDisk, INews, ISpool, IStagedContent
+from twisted_mail_server.interfaces import IDatabase, IDisk, INews, ISpool, IStagedContent
 from twisted_mail_server.model.envelopes import Envelope
 from twisted_mail_server.model.errors import DiskFull, NoSuchMessage, SyntaxProblem
-from twisted_mail_server.model.queue import QueueChange, QueuedMessage, QueueId, Report, Settlement
+from twisted_mail_server.model.queue import Ledger, QueueChange, QueuedMessage, QueueId, Report, Settlement, Story
 
-from .journal import Journal, change_message, read_messages
+from .journal import Journal, change_message, content_path, read_messages
+from .ledger import check_ledger, read_ledger
+from .stories import read_events, sought
 
 _log = Logger()
+_T = TypeVar("_T")
 
 #: What processes tell each other: the id of a message that an operator changed.
 TOPIC = "queue"
@@ -88,6 +92,13 @@ class Spool:
     def _journal(self) -> Journal:
         assert self._own is not None, "open() comes first."
         return self._own
+
+    @property
+    def unsettled(self) -> int:
+        """
+        How many messages this process has to deliver.
+        """
+        return sum(journal.unsettled for journal in self._ours)
 
     def new_id(self) -> QueueId:
         """
@@ -277,25 +288,67 @@ class Spool:
         """
         One message, while history keeps it.
         """
+        # Ours are open: others' are opened only for what is not there.
+        for journal in self._ours:
+            known = await journal.find(queue_id)
+            if known is not None:
+                return known
         async for one in self._look("queue_id = ?", (queue_id.octets,)):
             return one
         return None
+
+    async def ledger(self, *, is_thorough: bool = False) -> Ledger:
+        """
+        What was promised by all processes, and what became of it.
+        """
+
+        async def read(slot: str, database: IDatabase) -> Ledger:
+            if is_thorough:
+                return await check_ledger(database, lambda one: self._disk.exists(content_path(slot, one)))
+            return await read_ledger(database)
+
+        total = Ledger(0, 0, 0, {})
+        async for found in self._ask(read):
+            total += found
+        return total
+
+    async def stories(self, query: str, limit: int) -> list[Story]:
+        """
+        The messages that C{query} asks for, newest first.
+        """
+        question = sought(query, limit)
+
+        async def read(slot: str, database: IDatabase) -> list[Story]:
+            messages = await read_messages(database, slot, question.condition, question.args)
+            events = await read_events(database, [one.id for one in messages])
+            return [Story(one, events[one.id]) for one in messages]
+
+        found: list[Story] = []
+        async for stories in self._ask(read):
+            found += stories
+        return sorted(found, key=lambda one: one.message.envelope.received, reverse=True)[:limit]
 
     async def _look(self, condition: str, args: Sequence[object]) -> AsyncIterator[QueuedMessage]:
         """
         Read every journal there is; others' through connections of our own, which SQLite allows at any time.
         """
-        for name in await self._slots():
-            slot = f"{self._path}/{name}"
-            if not self._disk.exists(f"{slot}/journal.sqlite"):
-                continue
-            database = await self._disk.open_database(f"{slot}/journal.sqlite", load_steps(_PACKAGE))
-            try:
-                messages = await read_messages(database, slot, condition, args)
-            finally:
-                await database.close()
+        async for messages in self._ask(lambda slot, database: read_messages(database, slot, condition, args)):
             for message in messages:
                 yield message
+
+    async def _ask(self, read: Callable[[str, IDatabase], Awaitable[_T]]) -> AsyncIterator[_T]:
+        """
+        What C{read} gives for every slot that has a journal.  The journal is closed before: who has heard enough may stop.
+        """
+        for name in await self._slots():
+            slot = f"{self._path}/{name}"
+            if self._disk.exists(f"{slot}/journal.sqlite"):
+                database = await self._disk.open_database(f"{slot}/journal.sqlite", load_steps(_PACKAGE))
+                try:
+                    answer = await read(slot, database)
+                finally:
+                    await database.close()
+                yield answer
 
     async def prune(self, before: int) -> int:
         """

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from attrs import asdict, define, field, frozen
+from twisted.logger import Logger
 
 from twisted_mail_server.disk.schema import load_steps
 from twisted_mail_server.interfaces import IDatabase, IDisk, IFileLock, IStagedContent, IStaging, ITransaction
@@ -29,21 +30,28 @@ from twisted_mail_server.model.envelopes import (
     Returned,
     Service,
 )
-from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
+from twisted_mail_server.model.errors import DiskFull, MailError, TemporaryFailure
 from twisted_mail_server.model.queue import (
     Fate,
     QueueChange,
     QueuedMessage,
+    QueueEvent,
     QueueId,
     RecipientState,
     Report,
     Settlement,
 )
 
+from .stories import note
+
+_log = Logger()
+
 #: Where a message's content is.
 GONE, INLINE, FILE = range(3)
 
-_COLUMNS = "id, queue_id, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home"
+_COLUMNS = (
+    "id, queue_id, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home, message_id"
+)
 _RECIPIENT = (
     "address, named, reverse_path, orcpt, notify, refusal, quarantine, fate, detail, attempts, changed, due, delay_told"
 )
@@ -158,9 +166,11 @@ class Journal:
         messages = [_message_of(report) for report in reports]
 
         def record(transaction: ITransaction) -> tuple[list[Leftover], list[int]]:
-            return _settle(transaction, _with_rows(transaction, rows_known)), [
-                _insert(transaction, message) for message in messages
-            ]
+            known = _with_rows(transaction, rows_known)
+            leftover = _settle(transaction, known)
+            if reports:
+                _note_reports(transaction, known, reports)
+            return leftover, [_insert(transaction, message) for message in messages]
 
         leftover, rows = await self._database.transact(record)
         for message, row in zip(messages, rows, strict=True):
@@ -177,10 +187,20 @@ class Journal:
                 self._rows.pop(one.queue_id, None)
         files = [one.queue_id for one in leftover if one.is_settled and one.home == FILE]
         if files:
-            await self._disk.run(self._remove_contents, files)
+            await self._try(self._disk.run(self._remove_contents, files))
         for one in leftover:
             if not one.is_settled and one.home == INLINE:
-                await self._move_to_file(one.queue_id)
+                await self._try(self._move_to_file(one.queue_id))
+
+    async def _try(self, tidying: Coroutine[Any, Any, None]) -> None:
+        """
+        Do what no promise rests on.  The fates are durable by now: were this failure theirs, they would be recorded again, and the
+        reports on them with them.  What is left lying goes when the slot is next taken.
+        """
+        try:
+            await tidying
+        except (MailError, OSError) as problem:
+            _log.warn("cannot tidy up {slot}: {problem}", slot=self.path, problem=problem)
 
     async def change(self, queue_id: QueueId, change: QueueChange, now: int) -> bool:
         """
@@ -308,12 +328,17 @@ async def read_messages(database: IDatabase, slot: str, condition: str, args: Se
 
 
 def _message(slot: str, columns: Sequence[Any], recipients: Sequence[Sequence[Any]]) -> QueuedMessage:
-    octets, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home = columns
+    octets, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home, message_id = columns
     options = MailOptions(
         BodyKind(body), declared, bool(is_utf8), None if returned is None else Returned(returned), envid
     )
     envelope = Envelope(
-        _read_origin(origin), read_address(sender), tuple(_recipient(*one[:7]) for one in recipients), options, received
+        _read_origin(origin),
+        read_address(sender),
+        tuple(_recipient(*one[:7]) for one in recipients),
+        options,
+        received,
+        message_id,
     )
     states = tuple(
         RecipientState(Fate(fate), detail, attempts, changed, due, bool(told))
@@ -398,8 +423,8 @@ class Leftover:
 def _insert(transaction: ITransaction, message: QueuedMessage) -> int:
     envelope, options = message.envelope, message.envelope.options
     transaction.execute(
-        "INSERT INTO message (queue_id, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO message (queue_id, received, sender, origin, body, declared, is_utf8, returned, envid, size, digest, home,"
+        " message_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             message.id.octets,
             envelope.received,
@@ -413,6 +438,7 @@ def _insert(transaction: ITransaction, message: QueuedMessage) -> int:
             message.size,
             message.digest,
             FILE if message.inline is None else INLINE,
+            envelope.message_id,
         ),
     )
     row = transaction.last_rowid()
@@ -485,9 +511,27 @@ def _settle(transaction: ITransaction, known: Sequence[tuple[int, Settlement]]) 
             for row, one in known
         ],
     )
+    for row, one in known:
+        # A final fate is read where it stands.
+        if not one.state.fate.is_settled:
+            what = "held" if one.state.fate is Fate.HELD else "deferred"
+            note(transaction, row, QueueEvent(one.state.changed, one.number, what, one.state.detail))
     latest = {row: one.state.changed for row, one in known}
     leftover = [_close(transaction, row, changed) for row, changed in latest.items()]
     return [one for one in leftover if one is not None]
+
+
+def _note_reports(
+    transaction: ITransaction, known: Sequence[tuple[int, Settlement]], reports: Sequence[Report]
+) -> None:
+    """
+    Name each report in the story of the message that it is about.
+    """
+    rows = {one.queue_id: row for row, one in known}
+    for report in reports:
+        if report.about in rows:
+            event = QueueEvent(report.envelope.received, None, "reported", f"to the sender, in message {report.id}")
+            note(transaction, rows[report.about], event)
 
 
 def _close(transaction: ITransaction, row: int, now: int) -> Leftover | None:
@@ -515,6 +559,13 @@ _CHANGES = {
     QueueChange.RETRY: "UPDATE recipient SET due = 0, changed = ? WHERE message = ? AND fate = 'pending'",
     QueueChange.REMOVE: "UPDATE recipient SET fate = 'removed', changed = ? WHERE message = ? AND fate IN ('pending', 'held')",
 }
+#: What a change is called in a message's story.
+CHANGED = {
+    QueueChange.HOLD: "held",
+    QueueChange.RELEASE: "released",
+    QueueChange.RETRY: "retried",
+    QueueChange.REMOVE: "removed",
+}
 
 
 def change_message(transaction: ITransaction, queue_id: QueueId, change: QueueChange, now: int) -> Leftover | None:
@@ -526,6 +577,7 @@ def change_message(transaction: ITransaction, queue_id: QueueId, change: QueueCh
         return None
     ((row,),) = found
     transaction.execute(_CHANGES[change], (now, row))
+    note(transaction, row, QueueEvent(now, None, CHANGED[change], "by an operator"))
     return _close(transaction, row, now) or Leftover(queue_id, GONE, False)
 
 
@@ -545,6 +597,7 @@ def _leave_journal(transaction: ITransaction, row: int) -> None:
 
 
 def _prune(transaction: ITransaction, before: int) -> int:
+    transaction.execute("DELETE FROM event WHERE message IN (SELECT id FROM message WHERE settled < ?)", (before,))
     transaction.execute("DELETE FROM recipient WHERE message IN (SELECT id FROM message WHERE settled < ?)", (before,))
     transaction.execute("DELETE FROM message WHERE settled < ?", (before,))
     return transaction.changes()

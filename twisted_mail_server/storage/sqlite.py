@@ -102,11 +102,24 @@ class SqliteStore:
         if news is not None:
             news.subscribe(TOPIC, self._heard)
 
+    @property
+    def open_databases(self) -> int:
+        """
+        How many accounts' databases are open.
+        """
+        return len(self._open_databases.all)
+
     async def create(self, account: AccountId) -> None:
         """
         Make an account's mail with its first mailboxes; fine if it is there.  Durable on return.
         """
         await self.open(account)
+
+    def count_open(self) -> int:
+        """
+        How many accounts are in use at this moment.
+        """
+        return len(self._accounts)
 
     async def open(self, account: AccountId) -> SqliteAccount:
         """
@@ -160,12 +173,15 @@ class SqliteStore:
     def begin_checkpoints(self) -> Sequence[AccountId]:
         """
         The accounts that are due for a checkpoint: quiet for a while and with something to do, holding much inline, or not
-        looked at since this process began.
+        looked at since this process began and not being written to just now.
         """
         now = self._clock.seconds()
         due = [account for account, mail in self._accounts.items() if self._is_due(mail, now)]
         unseen, self._unseen = self._unseen[:_UNSEEN_AT_ONCE], self._unseen[_UNSEEN_AT_ONCE:]
-        return sorted({*due, *(account for account in unseen if self._disk.exists(self._path(account)))})
+        busy = [account for account in unseen if self._is_busy(account, now)]
+        self._unseen += busy
+        found = (account for account in unseen if account not in busy and self._disk.exists(self._path(account)))
+        return sorted({*due, *found})
 
     def observe(self, told: Callable[[MailboxEvent], None]) -> None:
         """
@@ -223,6 +239,12 @@ class SqliteStore:
         if now - mail.last_write < limits.CHECKPOINT_QUIET:
             return False
         return mail.inline > 0 or (mail.garbage_since is not None and now - mail.garbage_since > limits.GARBAGE_AGE)
+
+    def _is_busy(self, account: AccountId, now: float) -> bool:
+        mail = self._accounts.get(account)
+        if mail is None or not mail.database.is_open:
+            return False
+        return mail.inline > 0 and now - mail.last_write < limits.CHECKPOINT_QUIET
 
     def _remove(self, path: str) -> None:
         """

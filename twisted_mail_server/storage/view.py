@@ -30,6 +30,10 @@ _PLAIN = "m.uid, m.mask, m.modseq, m.size, m.internal_date, m.content_id"
 _SHAPED = f"{_PLAIN}, m.content, (SELECT packed FROM rendered WHERE content = m.content)"
 _HEADED = f"{_SHAPED}, (SELECT header FROM rendered WHERE content = m.content)"
 
+_LOCATED = """
+    m.uid, m.content, m.content_id, m.size, (SELECT prefix FROM content WHERE id = m.content),
+    (SELECT bytes FROM octets WHERE content = m.content)
+"""
 _LOCATION = """
     SELECT m.content, m.content_id, m.size, c.prefix, (SELECT bytes FROM octets WHERE content = m.content)
     FROM {} m CROSS JOIN content c ON c.id = m.content WHERE m.mailbox = ? AND m.uid = ?
@@ -191,6 +195,16 @@ class SqliteView(SessionView):
                 return Location(*row)
         return None
 
+    async def _locate_all(self, uids: Sequence[int]) -> list[Location]:
+        """
+        Those of them that are there, C{uids} rising.
+        """
+        found = await self._rows("message", _LOCATED, uids)
+        if len(found) < len(uids):
+            there = {row[0] for row in found}
+            found += await self._rows("expunged", _LOCATED, [uid for uid in uids if uid not in there])
+        return [Location(*row[1:]) for row in found if row[4] is not None]
+
     async def _shaped(self, found: list[tuple[Any, ...]], rendered: bool, header: bool) -> dict[int, MessageRow]:
         """
         Rows with what IMAP says of each message's shape; what was not kept is found out, and kept.
@@ -199,14 +213,16 @@ class SqliteView(SessionView):
         missing: dict[int, int] = {}
         unknown: set[int] = set()
         for row in found:
-            uid, content, packed = row[0], row[6], row[7]
+            uid, mask, modseq, size, internal_date, content_id, content, packed = row[:8]
             shape = unpack(packed) if packed is not None else None
             block = row[8] if header else None
             if shape is None:
                 unknown.add(content)
             if shape is None or (header and block is None):
                 missing[uid] = content
-            rows[uid] = evolve(MessageRow(*row[:6]), rendered=shape if rendered else None, header=block)
+            rows[uid] = MessageRow(
+                uid, mask, modseq, size, internal_date, content_id, shape if rendered else None, block
+            )
         if missing:
             fresh = await self._find_out(missing, unknown)
             for uid, content in missing.items():
@@ -229,15 +245,14 @@ class SqliteView(SessionView):
         batch: list[Location] = []
         octets = 0
         uids = {content: uid for uid, content in missing.items()}
-        for uid in uids.values():
-            location = await self._locate(uid)
-            if location is None:
-                continue
-            batch.append(location)
-            octets += location.size
-            if octets > limits.MESSAGE_SIZE:
-                await self._render(batch, octets, shapes)
-                batch, octets = [], 0
+        wanted = sorted(uids.values())
+        for start in range(0, len(wanted), limits.FETCH_BATCH_OPEN):
+            for location in await self._locate_all(wanted[start : start + limits.FETCH_BATCH_OPEN]):
+                batch.append(location)
+                octets += location.size
+                if octets > limits.MESSAGE_SIZE:
+                    await self._render(batch, octets, shapes)
+                    batch, octets = [], 0
         await self._render(batch, octets, shapes)
         kept = [shape for shape in shapes.values() if shape.content in unknown]
         if kept:

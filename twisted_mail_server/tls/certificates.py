@@ -45,6 +45,15 @@ class Pair:
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = field(repr=False)
     key: PrivateKeyTypes = field(repr=False)
+    #: The names whose clients are shown it, where they are not those it is for.
+    chosen_names: tuple[str, ...] = ()
+
+    @property
+    def shown_to(self) -> tuple[str, ...]:
+        """
+        The names whose clients are shown it (RFC 6066 section 3).
+        """
+        return self.chosen_names or self.names
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,17 +67,20 @@ class Pair:
         return tuple(name.lower() for name in found.get_values_for_type(x509.DNSName))
 
 
-def read_pair(disk: IDisk, certificate_path: str, key_path: str) -> Pair:
+def read_pair(
+    disk: IDisk, certificate_path: str, key_path: str, setting: str = "tls", chosen_names: tuple[str, ...] = ()
+) -> Pair:
     """
     The operator's certificate and key.  Blocks for a moment.
 
+    @param setting: the table of the settings that names them, for complaints.
     @raise BadSetting: a file cannot be read or is not what it should be, or the two do not belong together; the text says which.
     """
-    certificates = _parse_certificates(_read(disk, certificate_path, "tls.certificate"), certificate_path)
-    key = _parse_key(_read(disk, key_path, "tls.key"), key_path)
+    certificates = _parse_certificates(_read(disk, certificate_path, f"{setting}.certificate"), certificate_path)
+    key = _parse_key(_read(disk, key_path, f"{setting}.key"), key_path)
     if not _belong_together(certificates[0], key):
         raise BadSetting(f"The key in {key_path} does not belong to the certificate in {certificate_path}.")
-    return Pair(certificates[0], tuple(certificates[1:]), key)
+    return Pair(certificates[0], tuple(certificates[1:]), key, chosen_names)
 
 
 def self_signed_pair(disk: IDisk, clock: IReactorTime, hostname: str) -> Pair:

@@ -77,6 +77,8 @@ class ServerContexts:
     """
 
     _table: _Table = field(init=False)
+    #: What is shown now.
+    pairs: tuple[Pair, ...] = field(init=False)
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.replace(pairs)
@@ -90,9 +92,10 @@ class ServerContexts:
         contexts = [make_context(pair, self._choose) for pair in pairs]
         by_name: dict[str, SSL.Context] = {}
         for pair, context in zip(pairs, contexts, strict=True):
-            for name in pair.names:
+            for name in pair.shown_to:
                 by_name.setdefault(name, context)
         self._table = _Table(contexts[0], by_name)
+        self.pairs = tuple(pairs)
 
     def server_options(self) -> ServerContexts:
         """

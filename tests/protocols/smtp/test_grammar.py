@@ -11,6 +11,7 @@ from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.errors import SyntaxProblem
 from twisted_mail_server.protocols.smtp.grammar import (
     decode_xtext,
+    decode_xtext_utf8,
     parse_forward_path,
     parse_reverse_path,
     split_parameters,
@@ -98,3 +99,25 @@ class ParameterTests(SynchronousTestCase):
         for text in ("+", "+2b", "a=b", "+0A", "+E9", "a b", "ä"):
             with self.assertRaises(SyntaxProblem):
                 decode_xtext(text)
+
+
+class XtextTests(SynchronousTestCase):
+    """
+    xtext (RFC 3461 section 4).
+    """
+
+    def test_read(self) -> None:
+        """
+        Hexadecimal pairs stand for octets: those of ASCII, or of UTF-8 where that is allowed.
+        """
+        self.assertEqual("a+b=c", decode_xtext("a+2Bb+3Dc"))
+        self.assertEqual("gr\xfc", decode_xtext_utf8("gr+C3+BC"))
+
+    def test_refused(self) -> None:
+        """
+        What is no xtext, or hides controls, other characters than are allowed, or no characters at all, is refused.
+        """
+        for wrong in ("a b", "a=b", "+2b", "+0A", "gr+C3+BC", "+FF"):
+            self.assertRaises(SyntaxProblem, decode_xtext, wrong)
+        for wrong in ("+FF", "+0D", "\xfc"):
+            self.assertRaises(SyntaxProblem, decode_xtext_utf8, wrong)

@@ -4,10 +4,13 @@ C{mailctl check}: is everything as it should be?
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import print_json, print_table
+from twisted_mail_server.admin.operations import Finding
 
 
 @click.command("check")
@@ -15,7 +18,13 @@ from twisted_mail_server.admin.cli.tables import print_json, print_table
 @pass_state
 def check(state: State) -> int:
     """Look at everything; the exit status is 1 if something is wrong."""
-    findings = state.run(lambda operations: operations.check())
+    return tell_findings(state, state.run(lambda operations: operations.check()))
+
+
+def tell_findings(state: State, findings: Sequence[Finding]) -> int:
+    """
+    Print what was found; the exit status.
+    """
     is_good = not any(finding.problems for finding in findings)
     if state.as_json:
         print_json(

@@ -13,15 +13,36 @@ import click
 from twisted_mail_server import __version__
 from twisted_mail_server.admin.cli.account import account
 from twisted_mail_server.admin.cli.alias import alias
+from twisted_mail_server.admin.cli.backup import backup, restore
 from twisted_mail_server.admin.cli.check import check
+from twisted_mail_server.admin.cli.completion import completion
 from twisted_mail_server.admin.cli.domain import domain
+from twisted_mail_server.admin.cli.ledger import ledger
+from twisted_mail_server.admin.cli.message import message
+from twisted_mail_server.admin.cli.move import export_mail, import_mail
 from twisted_mail_server.admin.cli.queue import queue
-from twisted_mail_server.admin.cli.state import Run, State, json_option, pass_state
+from twisted_mail_server.admin.cli.state import Ask, Run, State, json_option, pass_state
+from twisted_mail_server.admin.cli.status import reload, status
 from twisted_mail_server.admin.cli.tables import printable
 from twisted_mail_server.model.errors import MailError
 
 #: Everything that can be said to C{mailctl}, in the order in which it is listed.
-COMMANDS: tuple[click.Command, ...] = (account, domain, alias, queue, check)
+COMMANDS: tuple[click.Command, ...] = (
+    account,
+    domain,
+    alias,
+    queue,
+    import_mail,
+    export_mail,
+    backup,
+    restore,
+    message,
+    ledger,
+    check,
+    status,
+    reload,
+    completion,
+)
 
 _FAILED, _MISUSED = 1, 2
 
@@ -60,11 +81,12 @@ class Root(click.Group):
         return result if isinstance(result, int) else 0
 
 
-def build_command(run: Run, serve: Callable[[str | None], None], is_terminal: Callable[[], bool]) -> Root:
+def build_command(run: Run, ask: Ask, serve: Callable[[str | None], None], is_terminal: Callable[[], bool]) -> Root:
     """
     The whole command.
 
     @param run: does one piece of work on the resources that a settings file names.
+    @param ask: asks the servers that run on the data directory that a settings file names.
     @param serve: runs the server in the foreground until it is stopped.
     @param is_terminal: whether a person is there to be asked.
     """
@@ -90,7 +112,7 @@ def build_command(run: Run, serve: Callable[[str | None], None], is_terminal: Ca
 
     for command in COMMANDS:
         root.add_command(command)
-    root.begin = lambda: State(run, is_terminal())
+    root.begin = lambda: State(run, ask, is_terminal())
     root.context_settings = {"help_option_names": ["-h", "--help"]}
     return root
 

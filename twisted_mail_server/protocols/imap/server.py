@@ -46,6 +46,8 @@ class Conversation:
         self._driver = driver
         self._unauthenticated = 0
         self._errors = 0
+        #: Commands that were answered NO or BAD.
+        self.refusals = 0
         #: Whether it ended because the client went too far.
         self.is_expelled = False
 
@@ -136,8 +138,10 @@ class Conversation:
         except PeerError as problem:
             outcome = _answer(problem, b"BAD")
             self._errors += 1
+            self.refusals += 1
         except MailError as problem:
             outcome = _answer(problem, b"NO")
+            self.refusals += 1
         try:
             await incoming.abandon()
         except Ended:

@@ -1,0 +1,21 @@
+"""
+C{mailctl completion}: the TAB key.
+"""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(_SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what a shell needs to complete `mailctl`: eval "$(mailctl completion bash)"."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    name = context.find_root().info_name or "mailctl"
+    click.echo(kind(context.find_root().command, {}, name, f"_{name}_COMPLETE".upper().replace("-", "_")).source())
