@@ -9,18 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import incoming, reading_mail
 from benchmarks.chart import draw
-from benchmarks.measuring import Result, table
-from benchmarks.servers import said
+from benchmarks.measuring import Result
+from benchmarks.report import Circumstances, report
 
 ROUNDS = 3
 
@@ -47,7 +44,7 @@ def main() -> None:
     place = Path(__file__).parent if given.keep else Path(tempfile.mkdtemp(prefix="bench-results-"))
     results: list[Result] = []
     failures: list[str] = []
-    start, load = time.monotonic(), os.getloadavg()
+    start, circumstances = time.monotonic(), Circumstances.of(Path(given.folder), given.rounds, given.format)
     for name in given.names or chosen:
         print(f"{time.monotonic() - start:5.0f} s: {name}", flush=True)
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-", dir=given.folder) as folder:
@@ -57,11 +54,11 @@ def main() -> None:
             except Exception as error:  # noqa: BLE001 - one workload's failure is told, and leaves the others their figures
                 failures.append(f"{name}: {error}")
         # Each time, so that a run that is cut short leaves what it has.
-        report = _report(results, failures, given.rounds, load)
-        (place / "RESULTS.md").write_text(report)
+        text = report(results, failures, circumstances)
+        (place / "RESULTS.md").write_text(text)
         (place / "results.json").write_text(json.dumps([one.as_json() for one in results], indent=1) + "\n")
         (place / "results.svg").write_text(draw(results))
-    print(report)
+    print(text)
     print(f"Written to {place}.")
 
 
@@ -79,40 +76,6 @@ def workloads(rounds: int, mail_format: str) -> dict[str, Callable[[Path], list[
         "idle": lambda folder: reading_mail.idling(folder, mail_format),
         "relay": lambda folder: incoming.relaying(folder, rounds),
     }
-
-
-def _report(results: list[Result], failures: list[str], rounds: int, load: tuple[float, ...]) -> str:
-    short = [f"* {one.metric.title}: {one.ratio:.2f} of {one.metric.target:g}" for one in results if one.falls_short]
-    programs = {
-        "Python": platform.python_version(),
-        "Twisted": version("twisted"),
-        "Postfix": said("/usr/sbin/postconf", "-d", "-h", "mail_version"),
-        "Dovecot": said("/usr/sbin/dovecot", "--version").split()[0],
-        "aiosmtpd": version("aiosmtpd"),
-    }
-    return "\n".join(
-        [
-            "# Results",
-            "",
-            f"Of {datetime.now(UTC):%d %B %Y}, {os.cpu_count()} CPUs, Linux {platform.release()}; "
-            + ", ".join(f"{name} {number}" for name, number in programs.items())
-            + f". Medians of {rounds} rounds in which the servers took turns; the ratio says how many times as good we were (of rates,"
-            " ours by theirs; of costs, theirs by ours), its spread is over the rounds. Everything ran on one machine, the clients too;"
-            f" its load average at the start was {load[0]:.1f}.",
-            "",
-            "Ours is one process as installed. Postfix delivers to Maildir by itself and syncs each file; Dovecot has"
-            " `mail_fsync = always`, login processes that stay, and the same argon2id hashes. [README](README.md) says how each"
-            " figure is made.",
-            "",
-            table(results),
-            "",
-            "## What falls short",
-            "",
-            *(short or ["Nothing that has a target."]),
-            *(["", "## What could not be measured", "", *(f"* {one}" for one in failures)] if failures else []),
-            "",
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,65 @@
 """
-Clients that cost little themselves: they look only at how an answer ends.
+Clients that cost little themselves: while they wait they look only at how an answer ends, and keep the rest for later.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 #: Octets that are read at a time.
 _PIECE = 1 << 18
-#: Octets of an answer's end that are kept: its last line is in there.
+#: Octets of an answer's end that are looked at: its last line is in there.
 _TAIL = 4096
 #: Seconds for any answer.
 _PATIENCE = 300
+
+_FETCHED = re.compile(rb"(?m)^\* [0-9]+ FETCH \(")
+_LITERAL = re.compile(rb"\{([0-9]+)\}\r\n")
+
+
+class Answer:
+    """
+    All that was said to one command.
+    """
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    @cached_property
+    def text(self) -> bytes:
+        """
+        As it came; put together only when somebody looks, which is after the clock has stopped.
+        """
+        return b"".join(self._pieces)
+
+    @property
+    def fetched(self) -> int:
+        """
+        How many FETCH responses are in it.
+        """
+        return len(_FETCHED.findall(self.text))
+
+    @property
+    def found(self) -> int:
+        """
+        How many numbers its SEARCH response has.
+        """
+        return len(self.text.partition(b"* SEARCH")[2].partition(b"\r\n")[0].split())
+
+    def literals(self) -> Iterator[bytes]:
+        """
+        What its literals hold.
+        """
+        place = 0
+        while found := _LITERAL.search(self.text, place):
+            place = found.end() + int(found[1])
+            yield self.text[found.end() : place]
 
 
 class Imap:
@@ -36,37 +80,47 @@ class Imap:
         """
         self.command(f'LOGIN "{person}" "{password}"'.encode())
 
-    def command(self, text: bytes) -> bytes:
+    def command(self, text: bytes) -> Answer:
         """
-        The end of what is answered.
+        What is answered.
 
         @raise RuntimeError: that is not OK.
         """
         self._count += 1
         tag = b"zq%dx" % self._count
         self.socket.sendall(tag + b" " + text + b"\r\n")
-        found, end = b"\r\n", b"\r\n" + tag + b" "
-        while end not in found or not found.endswith(b"\r\n"):
+        pieces: list[bytes] = []
+        tail, end = b"\r\n", b"\r\n" + tag + b" "
+        while end not in tail or not tail.endswith(b"\r\n"):
             piece = self.socket.recv(_PIECE)
             if not piece:
-                raise RuntimeError(f"The server hung up at {text[:60]!r}: {found!r}")
-            found = (found + piece)[-_TAIL:]
-        if found.rpartition(end)[2][:2] != b"OK":
-            raise RuntimeError(f"To {text[:60]!r} the server said {found[-200:]!r}")
-        return found
+                raise RuntimeError(f"The server hung up at {text[:60]!r}: {tail!r}")
+            pieces.append(piece)
+            tail = (tail + piece[-_TAIL:])[-_TAIL:]
+        if tail.rpartition(end)[2][:2] != b"OK":
+            raise RuntimeError(f"To {text[:60]!r} the server said {tail[-200:]!r}")
+        return Answer(pieces)
+
+    def messages(self, mailbox: str) -> int:
+        """
+        How many there are in a mailbox, by STATUS.
+        """
+        answer = self.command(f"STATUS {mailbox} (MESSAGES)".encode())
+        return int(answer.text.split(b"MESSAGES ")[1].split(b")")[0])
 
     def idle(self) -> None:
         """
         Begin to wait (RFC 2177).
         """
         self.socket.sendall(b"idle IDLE\r\n")
-        self.socket.recv(_PIECE)
+        _expect(self.socket.recv(_PIECE), b"+")
 
-    def append(self, mailbox: str, messages: Sequence[bytes]) -> None:
+    def append(self, mailbox: str, messages: Sequence[bytes]) -> Answer:
         """
         Several at once (RFC 3502), without asking first (RFC 7888).
         """
-        self.command(f"APPEND {mailbox}".encode() + b"".join(b" {%d+}\r\n%b" % (len(one), one) for one in messages))
+        parts = b"".join(b" {%d+}\r\n%b" % (len(one), one) for one in messages)
+        return self.command(f"APPEND {mailbox}".encode() + parts)
 
     def close(self) -> None:
         """
@@ -88,9 +142,13 @@ def imap(port: int, person: str, password: str) -> Iterator[Imap]:
         client.close()
 
 
-def pop3_session(port: int, person: str, password: str, messages: int) -> None:
+def pop3_session(port: int, person: str, password: str, total: int, messages: Sequence[bytes]) -> None:
     """
     Log in, look what there is, read some, and leave: STAT, UIDL, LIST, RETR.
+
+    @param total: how many there are.
+    @param messages: the first of them, which are read.
+    @raise RuntimeError: there is something else.
     """
     with (
         socket.create_connection(("127.0.0.1", port), _PATIENCE) as connection,
@@ -101,11 +159,17 @@ def pop3_session(port: int, person: str, password: str, messages: int) -> None:
         for text in (f"USER {person}", f"PASS {password}", "STAT"):
             connection.sendall(text.encode() + b"\r\n")
             _expect(answers.readline(), b"+OK")
-        for text in ("UIDL", "LIST", *(f"RETR {number}" for number in range(1, messages + 1))):
+
+        def lines(text: str) -> list[bytes]:
             connection.sendall(text.encode() + b"\r\n")
             _expect(answers.readline(), b"+OK")
-            while answers.readline() != b".\r\n":
-                pass
+            return list(iter(answers.readline, b".\r\n"))
+
+        if not len(lines("UIDL")) == len(lines("LIST")) == total:
+            raise RuntimeError(f"There are not {total} messages.")
+        for number, message in enumerate(messages, 1):
+            if b"".join(lines(f"RETR {number}")) != message:
+                raise RuntimeError(f"Message {number} is another one.")
         connection.sendall(b"QUIT\r\n")
         _expect(answers.readline(), b"+OK")
 
@@ -130,23 +194,26 @@ def send_one(port: int, recipients: Sequence[str], content: bytes) -> None:
         _expect(answers.readline(), b"221")
 
 
-def send_many(port: int, recipients: Sequence[str], sessions: int, messages: int) -> None:
+def send_many(port: int, recipients: Sequence[str], sessions: int, messages: int, octets: int = 2048) -> None:
     """
-    Postfix's C{smtp-source}: C{messages} of 2 KiB in all, over connections that stay.
+    Postfix's C{smtp-source}, one process for each recipient: C{messages} in all, over connections that stay (C{-d}).  It gives up
+    at the first reply that it does not like.
+
+    @param octets: of each body.
+    @raise RuntimeError: it gave up.
     """
     share = len(recipients)
     sources = [
         subprocess.Popen(
             [
                 *("/usr/sbin/smtp-source", "-d", "-s", str(sessions // share), "-m", str(messages // share)),
-                *("-l", "2048", "-f", "a@example.net", "-t", recipient, f"127.0.0.1:{port}"),
+                *("-l", str(octets), "-f", "a@example.net", "-t", recipient, f"127.0.0.1:{port}"),
             ]
         )
         for recipient in recipients
     ]
-    for source in sources:
-        if source.wait():
-            raise RuntimeError("smtp-source failed.")
+    if any([source.wait() for source in sources]):  # noqa: C419 - each of them is waited for
+        raise RuntimeError("smtp-source failed.")
 
 
 def _expect(answer: bytes, wanted: bytes) -> None:

@@ -157,6 +157,14 @@ def cpu_of(root: int) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_of_first_thread(process: int) -> float:
+    """
+    Seconds of CPU of the thread that a process began with.
+    """
+    fields = Path(f"/proc/{process}/task/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_of(root: int) -> float:
     """
     KiB of a process and all that come from it; what they share counts once.

@@ -7,18 +7,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-#: Stands in the subject, and in the text, of one message of a hundred.
-NEEDLE = "rhododendron"
+#: Each stands in the subject, and in the text, of one message of a hundred, another for each.
+NEEDLES = ("rhododendron", "hydrangea", "snapdragon")
 
 _LINE = "The quick brown fox jumps over the lazy dog, and nobody minds at all.\r\n"
+
+
+def is_multipart(number: int) -> bool:
+    """
+    Whether that message has an attachment.
+    """
+    return number % 3 == 0
 
 
 @cache
 def message(number: int) -> bytes:
     """
-    About 2 KiB; one of three has an attachment, one of a hundred a rare word.
+    About 2 KiB; one of three has an attachment, three of a hundred a rare word.
     """
-    rare = f" {NEEDLE}" if number % 100 == 7 else ""
+    place = number % 100
+    rare = f" {NEEDLES[place]}" if place < len(NEEDLES) else ""
     header = (
         f"Return-Path: <sender{number % 97}@example.net>\r\n"
         f"Received: from mx.example.net (mx.example.net [192.0.2.1]) by mail.example.org with ESMTPS id {number:08d};"
@@ -31,7 +39,7 @@ def message(number: int) -> bytes:
         "MIME-Version: 1.0\r\n"
     )
     text = _LINE * 10 + (f"A{rare} is here.\r\n" if rare else "") + _LINE * 8
-    if number % 3:
+    if not is_multipart(number):
         return (header + "Content-Type: text/plain; charset=utf-8\r\n\r\n" + text).encode()
     return (
         header + 'Content-Type: multipart/mixed; boundary="=_b"\r\n\r\n'

@@ -9,39 +9,23 @@ import contextlib
 import resource
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.clients import Imap, imap, pop3_session, send_one
+from benchmarks.mailbox_work import LARGE, WORKS, fill, make_few
 from benchmarks.measuring import Figures, Metric, Result, against_bound, alternate
-from benchmarks.messages import NEEDLE, batches, message
-from benchmarks.servers import DOMAIN, PASSWORD, Dovecot, Ours
+from benchmarks.messages import batches, message
+from benchmarks.servers import DOMAIN, PASSWORD, Dovecot, Ours, running
 
-#: Messages in the large mailbox.
-LARGE = 10_000
 #: Accounts that log in for the first time in one round.
 NEWCOMERS = 10
 IDLE = 1000
-
-_METRICS = [
-    ("append-100", "APPEND, 100 at a time", "messages/s"),
-    ("select", "SELECT", "commands/s"),
-    ("envelope-first", "FETCH ENVELOPE of all, first", "messages/s"),
-    ("envelope", "FETCH ENVELOPE of all, again", "messages/s"),
-    ("bodystructure", "FETCH BODYSTRUCTURE of all, first", "messages/s"),
-    ("flags", "FETCH FLAGS of all", "messages/s"),
-    ("body", "FETCH BODY.PEEK[] of 1,000", "messages/s"),
-    ("store", "STORE of all", "messages/s"),
-    ("search-flag", "SEARCH by flag", "commands/s"),
-    ("search-header", "SEARCH by header", "commands/s"),
-    ("search-text", "SEARCH by text", "commands/s"),
-    ("copy", "COPY of 1,000", "messages/s"),
-    ("move", "MOVE of 1,000", "messages/s"),
-    ("append", "APPEND, one at a time", "messages/s"),
-    ("status", "STATUS of 100 mailboxes", "mailboxes/s"),
-    ("login", "LOGIN, first", "logins/s"),
-    ("login-again", "LOGIN, again", "logins/s"),
-]
+#: Who reads mail by POP3, how much of it there is, and how often they come in one round.
+READERS = [f"u{number}" for number in range(4)]
+IN_INBOX = 100
+VISITS = 40
 
 
 def imap_on_10000(folder: Path, rounds: int, mail_format: str) -> list[Result]:
@@ -52,11 +36,14 @@ def imap_on_10000(folder: Path, rounds: int, mail_format: str) -> list[Result]:
     with both(folder, people, mail_format) as (ours, theirs):
         for server in (ours, theirs):
             with imap(server.ports["imap"], f"u0@{DOMAIN}", PASSWORD) as client:
-                for number in range(100):
-                    client.command(f"CREATE few{number}".encode())
-                    client.append(f"few{number}", [message(one) for one in range(5)])
+                make_few(client)
         return alternate(
-            [Metric(name, title, unit, None if name == "append-100" else 1) for name, title, unit in _METRICS],
+            [
+                Metric("append-100", "APPEND, 100 at a time", "messages/s", None),
+                *(Metric(work.name, work.title, work.unit, 1) for work in WORKS),
+                Metric("login", "LOGIN, first", "logins/s", 1),
+                Metric("login-again", "LOGIN, again", "logins/s", 1),
+            ],
             lambda number: _imap_round(ours.ports["imap"], number),
             lambda number: _imap_round(theirs.ports["imap"], number),
             f"Dovecot, {mail_format}",
@@ -69,109 +56,85 @@ def _imap_round(port: int, number: int) -> Figures:
     figures: dict[str, float] = {}
     with imap(port, f"u0@{DOMAIN}", PASSWORD) as client:
         client.command(f"CREATE {box}".encode())
-        client.command(f"CREATE {box}copied".encode())
-        client.command(f"CREATE {box}moved".encode())
-        pieces = list(batches(LARGE))
-        figures["append-100"] = LARGE / _seconds(lambda: _append(client, box, pieces))
+        figures["append-100"] = LARGE / _seconds(lambda: list(fill(client, box)))
     with imap(port, f"u0@{DOMAIN}", PASSWORD) as client:
-        figures.update(_fetches(client, box))
-        figures.update(_changes(client, box))
-        client.command(b"SELECT INBOX")
-        figures["append"] = 200 / _seconds(lambda: _append(client, "INBOX", batches(200, 1)))
-        figures["status"] = 100 / _seconds(
-            lambda: [client.command(f"STATUS few{one} (MESSAGES UNSEEN UIDNEXT)".encode()) for one in range(100)], 3
-        )
+        client.command(f"SELECT {box}".encode())
+        for work in WORKS:
+            figures[work.name] = work.measure(client, box)
         for name in (box, f"{box}copied", f"{box}moved"):
             client.command(f"DELETE {name}".encode())
     newcomers = [f"n{one}@{DOMAIN}" for one in range(number * NEWCOMERS, (number + 1) * NEWCOMERS)]
-    figures["login"] = NEWCOMERS / _seconds(lambda: _log_in(port, newcomers))
-    figures["login-again"] = NEWCOMERS / _seconds(lambda: _log_in(port, newcomers))
+    figures["login"] = NEWCOMERS / _seconds(lambda: log_in(port, newcomers))
+    figures["login-again"] = NEWCOMERS / _seconds(lambda: log_in(port, newcomers))
     return figures
 
 
-def _fetches(client: Imap, box: str) -> Figures:
-    select = f"SELECT {box}".encode()
-    client.command(select)
-    selecting = 0.0
-    for _ in range(20):
-        client.command(b"UNSELECT")
-        selecting += _seconds(lambda: client.command(select))
-
-    def fetch(text: bytes, times: int = 1) -> float:
-        return _seconds(lambda: client.command(text), times)
-
-    return {
-        "select": 20 / selecting,
-        "envelope-first": LARGE / fetch(b"FETCH 1:* (ENVELOPE)"),
-        "envelope": LARGE / fetch(b"FETCH 1:* (ENVELOPE)", 3),
-        "bodystructure": LARGE / fetch(b"FETCH 1:* (BODYSTRUCTURE)"),
-        "flags": LARGE / fetch(b"FETCH 1:* (FLAGS)", 5),
-        "body": 1000 / fetch(b"FETCH 1001:2000 (BODY.PEEK[])", 3),
-    }
-
-
-def _changes(client: Imap, box: str) -> Figures:
-    def times(text: str, count: int = 1) -> float:
-        return _seconds(lambda: client.command(text.encode()), count)
-
-    store = times(r"STORE 1:* +FLAGS (\Flagged)") + times(r"STORE 1:* -FLAGS (\Flagged)")
-    client.command(rb"STORE 1:5000 +FLAGS.SILENT (\Seen)")
-    figures = {
-        "store": 2 * LARGE / store,
-        "search-flag": 1 / times("SEARCH UNSEEN", 5),
-        "search-header": 1 / times(f"SEARCH SUBJECT {NEEDLE}", 3),
-        "search-text": 1 / times(f"SEARCH TEXT {NEEDLE}"),
-        "copy": 1000 / times(f"COPY 1:1000 {box}copied"),
-    }
-    client.command(f"SELECT {box}copied".encode())
-    return {**figures, "move": 1000 / times(f"MOVE 1:1000 {box}moved")}
-
-
-def _log_in(port: int, people: Iterable[str]) -> None:
+def log_in(port: int, people: Iterable[str]) -> None:
+    """
+    One after the other.
+    """
     for person in people:
         with imap(port, person, PASSWORD):
             pass
 
 
-def _append(client: Imap, box: str, pieces: Iterable[Sequence[bytes]]) -> None:
-    for batch in pieces:
-        client.append(box, batch)
-
-
 def pop3(folder: Path, rounds: int, mail_format: str) -> list[Result]:
     """
     Four clients at a time, a mailbox of 100 each, of which they read 20.
+
+    Ours remembers for a while who has logged in, Dovecot cannot: it is measured a second time with passwords as they are.
     """
-    people = [f"u{number}" for number in range(4)]
-    sessions = 40
-    with both(folder, people, mail_format) as (ours, theirs):
-        for server in (ours, theirs):
-            for one in people:
-                with imap(server.ports["imap"], f"{one}@{DOMAIN}", PASSWORD) as client:
-                    client.append("INBOX", [message(number) for number in range(100)])
+    results: list[Result] = []
+    quick = Dovecot(folder / "quick", READERS, mail_format, hashes=False)
+    with both(folder, READERS, mail_format) as (ours, theirs), running(quick):
+        for server in (ours, theirs, quick):
+            fill_inboxes(server.ports["imap"])
 
-        def measure(server: Ours | Dovecot) -> Figures:
-            def one_person(person: str) -> None:
-                for _ in range(sessions):
-                    pop3_session(server.ports["pop3"], f"{person}@{DOMAIN}", PASSWORD, 20)
-
+        def measure(server: Ours | Dovecot, name: str, _: int) -> Figures:
             used, start = server.cpu(), time.monotonic()
-            with concurrent.futures.ThreadPoolExecutor(len(people)) as pool:
-                list(pool.map(one_person, people))
-            total = sessions * len(people)
+            total = pop3_sessions(server.ports["pop3"])
             seconds = time.monotonic() - start
-            return {"pop3": total / seconds, "pop3-cpu": (server.cpu() - used) / total * 1e6}
+            return {name: total / seconds, f"{name}-cpu": (server.cpu() - used) / total * 1e6}
 
-        return alternate(
-            [
-                Metric("pop3", "POP3 sessions", "sessions/s", 1),
-                Metric("pop3-cpu", "their CPU", "us a session", None, is_cost=True),
-            ],
-            lambda _: measure(ours),
-            lambda _: measure(theirs),
-            f"Dovecot, {mail_format}",
-            rounds,
-        )
+        for peer, name, title in (
+            (theirs, "pop3", "POP3 sessions"),
+            (quick, "pop3-quick", "POP3 sessions without hashes"),
+        ):
+            results += alternate(
+                [
+                    Metric(name, title, "sessions/s", 1),
+                    Metric(f"{name}-cpu", "their CPU", "us a session", None, is_cost=True),
+                ],
+                partial(measure, ours, name),
+                partial(measure, peer, name),
+                f"Dovecot, {mail_format}",
+                rounds,
+            )
+    return results
+
+
+def fill_inboxes(port: int) -> None:
+    """
+    What those clients are going to find.
+    """
+    for one in READERS:
+        with imap(port, f"{one}@{DOMAIN}", PASSWORD) as client:
+            client.append("INBOX", [message(number) for number in range(IN_INBOX)])
+
+
+def pop3_sessions(port: int) -> int:
+    """
+    Each client comes 40 times; how many sessions that were.
+    """
+    read = [message(number) for number in range(20)]
+
+    def one_person(person: str) -> None:
+        for _ in range(VISITS):
+            pop3_session(port, f"{person}@{DOMAIN}", PASSWORD, IN_INBOX, read)
+
+    with concurrent.futures.ThreadPoolExecutor(len(READERS)) as pool:
+        list(pool.map(one_person, READERS))
+    return VISITS * len(READERS)
 
 
 def idling(folder: Path, mail_format: str) -> list[Result]:
@@ -227,13 +190,13 @@ def sizes(folder: Path) -> list[Result]:
     counts = (1_000, 10_000, 100_000)
     ours = Ours(folder / "ours", [f"s{count}" for count in counts])
     found: dict[int, dict[str, list[float]]] = {}
-    with contextlib.ExitStack() as stack:
-        stack.callback(ours.stop)
-        ours.start()
+    with running(ours):
         for count in counts:
             with imap(ours.ports["imap"], f"s{count}@{DOMAIN}", PASSWORD) as client:
                 for batch in batches(count):
                     client.append("INBOX", batch)
+                if client.messages("INBOX") != count:
+                    raise RuntimeError("Not all of the mail is there.")
         for _ in range(3):
             for count in counts:
                 for name, seconds in _by_size(ours, count).items():
@@ -262,14 +225,11 @@ def _by_size(ours: Ours, count: int) -> Figures:
         fetch = sum(_seconds(lambda: client.command(b"FETCH 500 (UID FLAGS BODY.PEEK[])")) for _ in range(50))
         client.command(b"UNSELECT")
 
-        def status() -> bytes:
-            return client.command(b"STATUS INBOX (MESSAGES)").partition(b"\r\n")[2].partition(b"\r\n")[0]
-
         deliver = 0.0
         for _ in range(30):
-            before, start = status(), time.monotonic()
+            before, start = client.messages("INBOX"), time.monotonic()
             send_one(ours.ports["smtp"], [person], message(1))
-            while status() == before:
+            while client.messages("INBOX") == before:
                 pass
             deliver += time.monotonic() - start
     return {"select": select / 20, "fetch": fetch / 50, "deliver": deliver / 30}
@@ -281,10 +241,7 @@ def both(folder: Path, people: list[str], mail_format: str) -> Iterator[tuple[Ou
     Ours and Dovecot, running.
     """
     ours, theirs = Ours(folder / "ours", people), Dovecot(folder / "theirs", [*people], mail_format)
-    with contextlib.ExitStack() as stack:
-        for server in (ours, theirs):
-            stack.callback(server.stop)
-            server.start()
+    with running(ours, theirs):
         yield ours, theirs
 
 

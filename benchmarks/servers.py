@@ -2,24 +2,28 @@
 The servers that are compared, each on loopback, in a folder of its own, with nothing taken from the machine's own settings.
 
 Peers have their usual durable settings: Postfix's Maildir delivery always syncs, Dovecot has C{mail_fsync = always}.  What is set
-beside that makes them faster, not slower: Dovecot's login processes stay for many connections.
+beside that makes them faster, not slower: Dovecot's login processes stay for many connections, and Postfix does not hold mail up
+when more comes in than goes out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from argon2 import PasswordHasher
 
 from benchmarks.measuring import cpu_of, memory_of
+from tests.support import postfix
 from tests.support.server import SETTINGS, Server
 from twisted_mail_server.tls.certificates import certificate_pem, key_pem, make_pair
 
@@ -47,12 +51,19 @@ class Ours:
         """
         folder.mkdir(parents=True)
         self.server = Server(str(folder), SETTINGS.replace("[auth]", f"{more}\n[auth]", 1))
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.accounts", str(self.server.config), PASSWORD],
-            input="".join(f"{one}@{DOMAIN}\n" for one in people),
-            text=True,
-            check=True,
-        )
+        if people:
+            subprocess.run(
+                [sys.executable, "-m", "benchmarks.accounts", str(self.server.config), PASSWORD],
+                input="".join(f"{one}@{DOMAIN}\n" for one in people),
+                text=True,
+                check=True,
+            )
+
+    def settings(self) -> str:
+        """
+        As they are set; the rest is as installed.
+        """
+        return self.server.config.read_text().strip()
 
     @property
     def ports(self) -> dict[str, int]:
@@ -73,19 +84,25 @@ class Ours:
         """
         self.server.stop()
 
+    @property
+    def process_id(self) -> int:
+        """
+        Of the one process.
+        """
+        assert self.server.process is not None
+        return self.server.process.pid
+
     def cpu(self) -> float:
         """
         Seconds so far.
         """
-        assert self.server.process is not None
-        return cpu_of(self.server.process.pid)
+        return cpu_of(self.process_id)
 
     def memory(self) -> float:
         """
         KiB now.
         """
-        assert self.server.process is not None
-        return memory_of(self.server.process.pid)
+        return memory_of(self.process_id)
 
 
 class Peer:
@@ -105,9 +122,20 @@ class Peer:
         self.ports: dict[str, int] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
-    def version(self) -> str:
+    def configure(self) -> None:
         """
-        Of the program.
+        Write its settings.
+        """
+
+    def settings(self) -> str:
+        """
+        As the program itself tells them.
+        """
+        return ""
+
+    def start(self) -> None:
+        """
+        Start it.
         """
         raise NotImplementedError
 
@@ -140,19 +168,25 @@ class Peer:
             process.terminate()
             process.wait(PATIENCE)
 
+    @property
+    def process_id(self) -> int:
+        """
+        Of the first of its processes.
+        """
+        assert self.process is not None
+        return self.process.pid
+
     def cpu(self) -> float:
         """
         Seconds so far.
         """
-        assert self.process is not None
-        return cpu_of(self.process.pid)
+        return cpu_of(self.process_id)
 
     def memory(self) -> float:
         """
         KiB now.
         """
-        assert self.process is not None
-        return memory_of(self.process.pid)
+        return memory_of(self.process_id)
 
 
 class Postfix(Peer):
@@ -169,61 +203,60 @@ class Postfix(Peer):
         self.ports = {"smtp": free_port()}
         self.ports["submission"] = self.ports["smtp"]
 
-    def version(self) -> str:
-        return said("/usr/sbin/postconf", "-d", "-h", "mail_version")
+    @property
+    def _etc(self) -> Path:
+        return self.folder / "etc"
 
-    def start(self) -> None:
-        """
-        Start it.
-        """
-        etc, queue, data = (self.folder / name for name in ("etc", "queue", "data"))
-        for place in (etc, queue, data):
+    def configure(self) -> None:
+        queue, data = self.folder / "queue", self.folder / "data"
+        for place in (self._etc, queue, data):
             place.mkdir()
         shutil.chown(data, "postfix")
-        (etc / "users").write_text("".join(f"{one}@{DOMAIN} {one}/\n" for one in self._people))
-        settings = {
-            "compatibility_level": "3.6",
-            "mail_owner": "postfix",
-            "setgid_group": "postdrop",
-            "queue_directory": queue,
-            "data_directory": data,
-            "daemon_directory": "/usr/lib/postfix/sbin",
-            "myhostname": f"mail.{DOMAIN}",
-            "mydestination": "",
-            "inet_interfaces": "127.0.0.1",
-            "inet_protocols": "ipv4",
-            "mynetworks": "127.0.0.0/8",
-            "relayhost": f"[127.0.0.1]:{self._sink_port}",
-            "smtp_tls_security_level": "none",
-            "virtual_mailbox_domains": DOMAIN,
-            "virtual_mailbox_base": self.mail,
-            "virtual_mailbox_maps": f"texthash:{etc}/users",
-            "virtual_mailbox_limit": "0",
-            "virtual_minimum_uid": "1",
-            "virtual_uid_maps": f"static:{_OWNER}",
-            "virtual_gid_maps": f"static:{_OWNER}",
-            "alias_maps": "",
-            "alias_database": "",
-            "local_recipient_maps": "",
-            "maillog_file": self.folder / "log",
-            "maillog_file_prefixes": self.folder,
-        }
-        (etc / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
-        (etc / "master.cf").write_text(_MASTER.format(port=self.ports["smtp"]))
-        self.spawn("/usr/sbin/postfix", "-c", etc, "start-fg")
+        postfix.configure(
+            self._etc,
+            domain=DOMAIN,
+            people=self._people,
+            mail=self.mail,
+            owner=_OWNER,
+            port=self.ports["smtp"],
+            more={
+                "queue_directory": queue,
+                "data_directory": data,
+                "mynetworks": "127.0.0.0/8",
+                "in_flow_delay": 0,
+                "relayhost": f"[127.0.0.1]:{self._sink_port}",
+                "smtp_tls_security_level": "none",
+                "maillog_file": self.folder / "log",
+                "maillog_file_prefixes": self.folder,
+            },
+        )
+
+    def settings(self) -> str:
+        """
+        What is set, and after it those of its own settings that the figures depend on.
+        """
+        told = said("/usr/sbin/postconf", "-c", str(self._etc), "-n")
+        usual = said("/usr/sbin/postconf", "-c", str(self._etc), *_POSTFIX_USUAL)
+        return f"{told}\n# as installed:\n{usual}".replace(str(self.folder), "...")
+
+    def start(self) -> None:
+        self.configure()
+        self.spawn(postfix.PROGRAM, "-c", self._etc, "start-fg")
 
     def stop(self) -> None:
-        """
-        End it: what was started is not its master.
-        """
-        subprocess.run(
-            ["/usr/sbin/postfix", "-c", self.folder / "etc", "stop"], capture_output=True, timeout=PATIENCE, check=False
-        )
+        if self.process is not None:
+            postfix.stop(self._etc)
         super().stop()
+
+    def inbox(self, person: int) -> list[Path]:
+        """
+        The messages in somebody's Maildir.
+        """
+        return list((self.mail / self._people[person] / "new").glob("*"))
 
     def arrived(self, person: int) -> int:
         """
-        Messages in somebody's Maildir.
+        How many there are.
         """
         try:
             return len(os.listdir(self.mail / self._people[person] / "new"))
@@ -231,31 +264,18 @@ class Postfix(Peer):
             return 0
 
 
-_MASTER = """
-127.0.0.1:{port} inet n  -       n       -       -       smtpd
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-tlsmgr    unix  -       -       n       1000?   1       tlsmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-verify    unix  -       -       n       -       1       verify
-flush     unix  n       -       n       1000?   0       flush
-proxymap  unix  -       -       n       -       -       proxymap
-proxywrite unix -       -       n       -       1       proxymap
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-showq     unix  n       -       n       -       -       showq
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-virtual   unix  -       n       n       -       -       virtual
-anvil     unix  -       -       n       -       1       anvil
-scache    unix  -       -       n       -       1       scache
-postlog   unix-dgram n  -       n       -       1       postlogd
-"""
+#: Settings that are not set.
+_POSTFIX_USUAL = (
+    "default_process_limit",
+    "hash_queue_names",
+    "qmgr_message_active_limit",
+    "initial_destination_concurrency",
+    "default_destination_concurrency_limit",
+    "default_destination_recipient_limit",
+    "smtp_connection_cache_on_demand",
+    "smtpd_client_connection_count_limit",
+    "smtpd_client_event_limit_exceptions",
+)
 
 
 class Dovecot(Peer):
@@ -265,30 +285,58 @@ class Dovecot(Peer):
 
     name = "Dovecot"
 
-    def __init__(self, folder: Path, people: Sequence[str], mail_format: str) -> None:
+    def __init__(self, folder: Path, people: Sequence[str], mail_format: str, *, hashes: bool = True) -> None:
         """
         @param mail_format: C{maildir}, C{sdbox} or C{mdbox}.
+        @param hashes: whether passwords are kept as hashes; if not, a login costs it nothing.
         """
         super().__init__(folder)
         self._people = people
         self._format = mail_format
+        self._hashes = hashes
         self.ports = {name: free_port() for name in ("imap", "imaps", "pop3")}
 
-    def version(self) -> str:
-        return said("/usr/sbin/dovecot", "--version").split()[0]
+    @property
+    def _conf(self) -> Path:
+        return self.folder / "dovecot.conf"
 
-    def start(self) -> None:
-        """
-        Start it.
-        """
+    def configure(self) -> None:
         pair = make_pair((f"mail.{DOMAIN}",), datetime.now(UTC))
         (self.folder / "certificate.pem").write_bytes(certificate_pem(pair))
         (self.folder / "key.pem").write_bytes(key_pem(pair))
-        hashed = _HASHER.hash(PASSWORD)
-        (self.folder / "users").write_text("".join(f"{one}@{DOMAIN}:{{ARGON2ID}}{hashed}\n" for one in self._people))
-        conf = self.folder / "dovecot.conf"
-        conf.write_text(_DOVECOT.format(folder=self.folder, owner=_OWNER, format=self._format, **self.ports))
-        self.spawn("/usr/sbin/dovecot", "-F", "-c", conf)
+        kept = f"{{ARGON2ID}}{_HASHER.hash(PASSWORD)}" if self._hashes else f"{{PLAIN}}{PASSWORD}"
+        (self.folder / "users").write_text("".join(f"{one}@{DOMAIN}:{kept}\n" for one in self._people))
+        settings = _DOVECOT.format(folder=self.folder, owner=_OWNER, format=self._format, **self.ports)
+        self._conf.write_text(settings)
+
+    def settings(self) -> str:
+        """
+        What is set, and after it those of its own settings that the figures depend on; not where the program and its ports are.
+        """
+        told = said("/usr/bin/doveconf", "-c", str(self._conf), "-n")
+        told = re.sub(r"(?m)^ *inet_listener \w+ \{[^}]*\}\n|^#.*\n", "", told)
+        usual = said("/usr/bin/doveconf", "-c", str(self._conf), *_DOVECOT_USUAL)
+        return f"{told}\n# as installed:\n{usual}".replace(str(self.folder), "...")
+
+    def start(self) -> None:
+        self.configure()
+        self.spawn("/usr/sbin/dovecot", "-F", "-c", self._conf)
+
+
+#: Settings that are not set.
+_DOVECOT_USUAL = (
+    "auth_cache_size",
+    "imap_hibernate_timeout",
+    "mail_always_cache_fields",
+    "mail_cache_fields",
+    "mail_cache_min_mail_count",
+    "mail_never_cache_fields",
+    "maildir_copy_with_hardlinks",
+    "maildir_stat_dirs",
+    "maildir_very_dirty_syncs",
+    "mdbox_rotate_size",
+    "mmap_disable",
+)
 
 
 _DOVECOT = """
@@ -363,14 +411,30 @@ class Sink(Peer):
         self.ports = {"smtp": free_port()}
 
     def start(self) -> None:
-        """
-        Start it.
-        """
         root = Path(__file__).parent.parent
         program = (
             f"import sys; sys.path.insert(0, {str(root)!r}); from benchmarks import sinks; sinks.main(*sys.argv[1:])"
         )
         self.spawn(sys.executable, "-c", program, self.name, str(self.ports["smtp"]))
+
+    def tally(self) -> tuple[int, int]:
+        """
+        After it has ended: how many messages it was given, and how many octets those had.
+        """
+        messages, octets = (self.folder / "said").read_text().split()[-2:]
+        return int(messages), int(octets)
+
+
+@contextlib.contextmanager
+def running(*servers: Ours | Peer) -> Iterator[None]:
+    """
+    Start them, and end them at last.
+    """
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.stop)
+            server.start()
+        yield
 
 
 def free_port() -> int:

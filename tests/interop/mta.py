@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.interop.install import UNPACKED
+from tests.support import postfix
 from twisted_mail_server.tls.certificates import certificate_pem, key_pem, make_pair
 
 #: Seconds until a program that does not answer counts as failed.
@@ -221,6 +222,7 @@ class Postfix(Peer):
     speaks_utf8 = True
     connected = r"postfix/smtpd.*: connect from"
     chunked_in = r" bdat=[0-9]"
+    _etc = Path("/etc/postfix")
 
     def version(self) -> str:
         return _said("postconf", "-d", "-h", "mail_version")
@@ -232,89 +234,45 @@ class Postfix(Peer):
         for place in ("/var/spool/postfix", "/var/lib/postfix"):
             Path(place).mkdir()
         os.chown("/var/lib/postfix", _number("postfix"), -1)
-        users = "".join(f"{person}@{self.domain} {person}/\n" for person in (*PEOPLE, GREY, LATE))
-        (self.folder / "users").write_text(users)
         (self.folder / "access").write_text(f"{GREY}@{self.domain} greylisting\n")
         (self.folder / "transport").write_text(f"{LATE}@{self.domain} late:\n")
-        settings = {
-            "compatibility_level": "3.6",
-            "mail_owner": "postfix",
-            "setgid_group": "postdrop",
-            "daemon_directory": "/usr/lib/postfix/sbin",
-            "myhostname": self.host,
-            "mydestination": "",
-            "inet_interfaces": self.address,
-            "inet_protocols": "ipv4",
-            "smtp_bind_address": self.address,
-            "mynetworks": "127.0.0.1/32",
-            "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
-            "virtual_mailbox_domains": self.domain,
-            "virtual_mailbox_base": str(self.mail),
-            "virtual_mailbox_maps": f"texthash:{self.folder}/users",
-            "virtual_mailbox_limit": "0",
-            "virtual_minimum_uid": "1",
-            "virtual_uid_maps": f"static:{_number('vmail')}",
-            "virtual_gid_maps": f"static:{_number('vmail')}",
-            "transport_maps": f"texthash:{self.folder}/transport",
-            "alias_maps": "",
-            "alias_database": "",
-            "local_recipient_maps": "",
-            "message_size_limit": str(MESSAGE_SIZE),
-            "smtpd_recipient_restrictions": f"check_recipient_access texthash:{self.folder}/access",
-            "smtpd_restriction_classes": "greylisting",
-            "greylisting": f"check_policy_service inet:127.0.0.1:{POLICY_PORT}",
-            "smtputf8_enable": "yes",
-            "smtpd_tls_security_level": "may",
-            "smtpd_tls_chain_files": f"{key}, {certificate}",
-            "smtpd_tls_received_header": "yes",
-            "smtpd_tls_loglevel": "1",
-            "smtp_tls_security_level": "encrypt",
-            "smtp_tls_loglevel": "1",
-            "queue_run_delay": "2s",
-            "minimal_backoff_time": "2s",
-            "maximal_backoff_time": "5s",
-            "maillog_file": str(self.log_path),
-            "maillog_file_prefixes": "/run, /var",
-        }
-        Path("/etc/postfix/main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
-        Path("/etc/postfix/master.cf").write_text(_MASTER)
-        self.spawn("/usr/sbin/postfix", "start-fg", address=self.address, port=25)
+        postfix.configure(
+            self._etc,
+            domain=self.domain,
+            people=(*PEOPLE, GREY, LATE),
+            mail=self.mail,
+            owner=_number("vmail"),
+            address=self.address,
+            more={
+                "smtp_bind_address": self.address,
+                "mynetworks": "127.0.0.1/32",
+                "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
+                "transport_maps": f"texthash:{self.folder}/transport",
+                "message_size_limit": MESSAGE_SIZE,
+                "smtpd_recipient_restrictions": f"check_recipient_access texthash:{self.folder}/access",
+                "smtpd_restriction_classes": "greylisting",
+                "greylisting": f"check_policy_service inet:127.0.0.1:{POLICY_PORT}",
+                "smtputf8_enable": "yes",
+                "smtpd_tls_security_level": "may",
+                "smtpd_tls_chain_files": f"{key}, {certificate}",
+                "smtpd_tls_received_header": "yes",
+                "smtpd_tls_loglevel": "1",
+                "smtp_tls_security_level": "encrypt",
+                "smtp_tls_loglevel": "1",
+                "queue_run_delay": "2s",
+                "minimal_backoff_time": "2s",
+                "maximal_backoff_time": "5s",
+                "maillog_file": self.log_path,
+                "maillog_file_prefixes": "/run, /var",
+            },
+            services="late unix - n n - - pipe user=vmail argv=/bin/sh -c {exit 67}\n",
+        )
+        self.spawn(postfix.PROGRAM, "start-fg", address=self.address, port=25)
 
     def stop(self) -> None:
-        """
-        End it: what was started is not its master.
-        """
         if self.process is not None:
-            subprocess.run(["/usr/sbin/postfix", "stop"], capture_output=True, timeout=PATIENCE, check=False)
+            postfix.stop(self._etc)
         super().stop()
-
-
-_MASTER = """
-smtp      inet  n       -       n       -       -       smtpd
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-tlsmgr    unix  -       -       n       1000?   1       tlsmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-verify    unix  -       -       n       -       1       verify
-flush     unix  n       -       n       1000?   0       flush
-proxymap  unix  -       -       n       -       -       proxymap
-proxywrite unix -       -       n       -       1       proxymap
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-showq     unix  n       -       n       -       -       showq
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-virtual   unix  -       n       n       -       -       virtual
-anvil     unix  -       -       n       -       1       anvil
-scache    unix  -       -       n       -       1       scache
-postlog   unix-dgram n  -       n       -       1       postlogd
-late      unix  -       n       n       -       -       pipe user=vmail argv=/bin/sh -c {exit 67}
-"""
 
 
 class Exim(Peer):
