@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test docs check cover interop kills fuzz bench prove clean
+.PHONY: run test docs check cover interop fresh kills fuzz bench profile prove clean
 
 # The virtual environment, rebuilt when the metadata changes.
 $(VENV)/.runtime: setup.cfg pyproject.toml
@@ -30,6 +30,10 @@ interop: $(VENV)/.developer
 	timeout 600 $(BIN)/trial --temp-directory=_trial_temp_interop tests.interop.clients tests.interop.resolver
 	timeout 600 $(BIN)/python -m tests.interop.apart $(BIN)/trial --temp-directory=_trial_temp_interop tests.interop.peers
 
+## The tutorial, followed word by word on a new Debian machine in a folder; makes that from Debian's mirror (needs root).
+fresh: $(VENV)/.developer
+	timeout 1200 $(BIN)/python -m tests.interop.fresh
+
 ## Kill the server fifty times under load, and look whether it kept its promises.
 kills: $(VENV)/.developer
 	$(BIN)/python -m tests.crash.kills 50
@@ -39,9 +43,15 @@ fuzz: $(VENV)/.developer
 	$(BIN)/python -m tests.fuzz.longer $(or $(SECONDS_),600)
 
 ## How fast it is, beside Postfix, Dovecot and aiosmtpd: installs them, and starts them on loopback (needs root); keeps the figures.
+## Dovecot keeps mail in Maildir: make bench FORMAT=sdbox
 bench: $(VENV)/.developer
-	$(PYTHON) benchmarks/install.py
-	$(BIN)/python -m benchmarks --keep
+	$(PYTHON) benchmarks/install.py peers
+	$(BIN)/python -m benchmarks --keep --format $(or $(FORMAT),maildir)
+
+## Where its time goes in each of those pieces of work, with py-spy (needs root); all of them, or some: make profile NAMES="relay body"
+profile: $(VENV)/.developer
+	$(PYTHON) benchmarks/install.py profiler
+	$(BIN)/python -m benchmarks.profiling $(NAMES)
 
 ## Cut the power at five hundred points of recorded runs, and audit what the real server makes of what is left; then take out one
 ## safeguard at a time, each of which must be missed.  CUTS=100 is the form of two minutes.
@@ -60,8 +70,10 @@ cover: $(VENV)/.developer
 ## The pages of the manual that are written from the code.
 docs: $(VENV)/.runtime
 	$(BIN)/python -m twisted_mail_server.app.reference settings > docs/reference/settings.md
+	$(BIN)/python -m twisted_mail_server.app.reference commands > docs/reference/commands.md
 	$(BIN)/python -m twisted_mail_server.app.reference protocols > docs/reference/protocols.md
 	$(BIN)/python -m twisted_mail_server.app.reference metrics > docs/reference/metrics.md
+	$(BIN)/python -m twisted_mail_server.app.reference interfaces > docs/reference/interfaces.md
 
 ## What the machine can check without running the program.
 check: $(VENV)/.developer

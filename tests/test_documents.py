@@ -43,6 +43,15 @@ class DocumentsTests(SynchronousTestCase):
             for link in _LINK.findall(document.read_text("utf-8")):
                 self.assertTrue((document.parent / link).exists(), f"{document.name}: {link}")
 
+    def test_contents(self) -> None:
+        """
+        The front page of the documents leads to every one of them; a decision is found from the list of decisions.
+        """
+        front = ROOT / "docs" / "README.md"
+        linked = {(front.parent / link).resolve() for link in _LINK.findall(front.read_text("utf-8"))}
+        pages = {page for page in DOCS if page.parent.name != "decisions" and page != front}
+        self.assertEqual(set(), pages - linked)
+
     def test_walk(self) -> None:
         """
         Every class and method that the walk names is defined somewhere.

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.admin.test_operations import operations_on
 from tests.support.accounts import House
 from tests.support.drive import now
+from tests.support.printed import check_printed
 from twisted_mail_server import __version__
 from twisted_mail_server.admin.cli import tables
 from twisted_mail_server.admin.cli.root import COMMANDS, build_command
@@ -88,9 +89,11 @@ class CliTestCase(SynchronousTestCase):
 
     def as_json(self, *arguments: str, stdin: bytes = b"", status: int = 0) -> Any:
         """
-        The JSON value that a call prints.
+        The JSON value that a call prints; its keys are those that the verb tells of.
         """
-        return json.loads(self.mailctl(*arguments, "--json", stdin=stdin, status=status).stdout)
+        value = json.loads(self.mailctl(*arguments, "--json", stdin=stdin, status=status).stdout)
+        check_printed(self, arguments, value)
+        return value
 
     def is_password(self, name: str, password: bytes) -> bool:
         """
@@ -430,6 +433,16 @@ class QueueTests(CliTestCase):
         """
         self.assertEqual("The queue is empty.\n", self.mailctl("queue", "list").stdout)
         self.assertEqual([], self.as_json("queue", "list"))
+
+    def test_ids(self) -> None:
+        """
+        For other programs the ids alone are told, a line each, and nothing where nothing waits; C{--json} is another way.
+        """
+        self.assertEqual("", self.mailctl("queue", "list", "--ids").stdout)
+        ids = [self.commit(RecipientState()), self.commit(RecipientState(Fate.HELD))]
+        self.commit(RecipientState(Fate.DELIVERED))
+        self.assertEqual(sorted(map(str, ids)), sorted(self.mailctl("queue", "list", "--ids").stdout.splitlines()))
+        self.assertIn("exclude each other", self.complaint("queue", "list", "--ids", "--json", status=2))
 
     def test_list(self) -> None:
         """

@@ -159,16 +159,18 @@ class OwnerTests(SynchronousTestCase):
 
     def test_owner(self) -> None:
         """
-        Root becomes who owns the data directory: groups first, for afterwards that is not allowed.
+        Root becomes who owns the data directory: groups first, for afterwards that is not allowed.  The user's own group is one of
+        them, whatever the group of the folder.
         """
         self.own(4242, 4343)
 
         class Entry:
             pw_name = "mail"
+            pw_gid = 4444
 
         self.patch(pwd, "getpwuid", lambda uid: Entry)
         command.become_owner(self.folder)
-        self.assertEqual([("initgroups", "mail", 4343), ("setgid", 4343), ("setuid", 4242)], self.done)
+        self.assertEqual([("initgroups", "mail", 4444), ("setgid", 4343), ("setuid", 4242)], self.done)
 
     def test_owner_without_name(self) -> None:
         """

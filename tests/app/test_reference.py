@@ -54,4 +54,4 @@ class ReferenceTests(SynchronousTestCase):
         """
         with self.assertRaises(SystemExit) as caught:
             main(["weather"])
-        self.assertEqual("Say which page: settings, protocols, metrics.", caught.exception.code)
+        self.assertEqual("Say which page: settings, commands, protocols, metrics, interfaces.", caught.exception.code)

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from twisted_mail_server.admin import control
-from twisted_mail_server.admin.cli.root import build_command
+from twisted_mail_server.admin.cli.root import Root, build_command
 from twisted_mail_server.admin.control import Answer
 from twisted_mail_server.admin.operations import Operations
 from twisted_mail_server.admin.peers import RUN
@@ -35,7 +35,14 @@ def main() -> None:
     """
     C{mailctl}.
     """
-    build_command(run, ask, serve, lambda: sys.stdin.isatty() and sys.stderr.isatty()).main(prog_name="mailctl")
+    mailctl().main(prog_name="mailctl")
+
+
+def mailctl() -> Root:
+    """
+    The whole command, on the real resources.
+    """
+    return build_command(run, ask, serve, lambda: sys.stdin.isatty() and sys.stderr.isatty())
 
 
 def run(config: str | None, work: Callable[[Operations], Awaitable[T]], *, data_dir: str | None = None) -> T:
@@ -122,7 +129,9 @@ def become_owner(data_dir: str) -> None:
         return
     uid, gid = owner
     try:
-        os.initgroups(pwd.getpwuid(uid).pw_name, gid)
+        entry = pwd.getpwuid(uid)
+        # Its own group too, which the folder may not be in: a key may be readable to that alone.
+        os.initgroups(entry.pw_name, entry.pw_gid)
     except KeyError:
         # A number without a name, as containers have them.
         os.setgroups([gid])

@@ -1,17 +1,19 @@
 """
-Writes pages of the manual: C{python -m twisted_mail_server.app.reference settings}, C{protocols} or C{metrics}.
+Writes pages of the manual: C{python -m twisted_mail_server.app.reference settings}, or another name of L{PAGES}.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import NOTHING, Attribute
 
 from twisted_mail_server.telemetry.meters import metrics_page
 
+from .commandspage import commands_page
+from .interfacespage import interfaces_page
 from .kinds import ListOf
 from .settings import Section, Setting, Settings, described_fields
 from .standards import protocols_page
@@ -85,14 +87,23 @@ def _entries(name: str, known: Section, values: Any) -> Iterator[str]:
                 yield f"{key} = {setting.kind.write(getattr(value, attribute.name))}"
 
 
+#: What is written from the code: C{docs/reference/NAME.md}.
+PAGES: dict[str, Callable[[], str]] = {
+    "settings": settings_page,
+    "commands": commands_page,
+    "protocols": protocols_page,
+    "metrics": metrics_page,
+    "interfaces": interfaces_page,
+}
+
+
 def main(arguments: list[str]) -> None:
     """
     Print the page that is asked for.
     """
-    pages = {"settings": settings_page, "protocols": protocols_page, "metrics": metrics_page}
-    if len(arguments) != 1 or arguments[0] not in pages:
-        raise SystemExit(f"Say which page: {', '.join(pages)}.")
-    sys.stdout.write(pages[arguments[0]]())
+    if len(arguments) != 1 or arguments[0] not in PAGES:
+        raise SystemExit(f"Say which page: {', '.join(PAGES)}.")
+    sys.stdout.write(PAGES[arguments[0]]())
 
 
 if __name__ == "__main__":

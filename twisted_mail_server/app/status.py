@@ -62,7 +62,7 @@ def count_queue(messages: Sequence[QueuedMessage], now: float) -> dict[str, int]
 
 def _listener(listener: ListenerService) -> dict[str, Any]:
     factory = listener.factory
-    total, tls = 0, ""
+    total, tls = 0, "off"
     if isinstance(factory, SessionFactory):
         total, tls = factory.census.total, factory.terms.tls_use.value
     sessions = listener.sessions()

@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import moment, octets, print_json, print_table
+from twisted_mail_server.admin.cli.verbs import Noun, each
 from twisted_mail_server.admin.operations import Operations, parse_account_address
 from twisted_mail_server.admin.sizes import parse_size
 from twisted_mail_server.model import limits
@@ -30,6 +31,27 @@ _OPTIONS = {
     "It becomes one of ours when somebody logs in.",
     "--no-password": "Keep no password: a checker that the settings name knows it.",
 }
+
+#: What JSON tells of an account.
+_ACCOUNT = {
+    ".address": "Its address.",
+    ".id": "Its id, which stays: the name of its folder in the data directory.",
+    ".created": "When it was made, in seconds since 1970.",
+    ".disabled": "Whether it is shut.",
+    ".quota": "The octets of mail that it may have; `null` for as many as it likes.",
+}
+_PASSWORD = {".password": "Only with `--generate`: the password that was made."}
+#: What it tells of its quota: the account, if that was changed, else what there is.
+_USAGE = {
+    ".address": _ACCOUNT[".address"],
+    ".quota": _ACCOUNT[".quota"],
+    ".used": "Only without SIZE: the octets of all its mail.",
+    ".messages": "Only without SIZE: how many messages it has.",
+    **{path: f"Only with SIZE. {_ACCOUNT[path]}" for path in (".id", ".created", ".disabled")},
+}
+
+#: What names an account that is there.
+WHICH = "Which account: its address or its id; in the default domain the name before the @ is enough."
 
 
 class Source(Enum):
@@ -61,20 +83,29 @@ def _secret_options(function: _F) -> _F:
     return function
 
 
-@click.group("account")
+@click.group("account", cls=Noun)
 def account() -> None:
     """Accounts: who lives here."""
 
 
-@account.command("add")
-@click.argument("address")
+@account.command(
+    "add",
+    prints=_ACCOUNT | _PASSWORD,
+    examples=(
+        "mailctl account add bob@example.org --password-stdin < password.txt",
+        "mailctl account add carol@example.org --generate",
+        "mailctl account add dave@example.org --no-password --json",
+    ),
+)
+@click.argument("address", help="Its address, which is also the name to log in with.")
 @_secret_options
 @json_option
 @pass_state
 def add(state: State, /, address: str, **options: bool) -> None:
     """Make an account for ADDRESS, such as alice@example.org.
 
-    A running server knows it at once.
+    Without an option for the password, it is asked for. A running server knows
+    the account at once.
     """
     parse_account_address(address)
     given = _ask_secret(state, **options)
@@ -89,7 +120,11 @@ def add(state: State, /, address: str, **options: bool) -> None:
     _report(state, added, made, f"Added {added.address}.")
 
 
-@account.command("list")
+@account.command(
+    "list",
+    prints=each(_ACCOUNT),
+    examples=("mailctl account list", "mailctl account list --json"),
+)
 @json_option
 @pass_state
 def list_accounts(state: State) -> None:
@@ -114,15 +149,20 @@ def list_accounts(state: State) -> None:
     )
 
 
-@account.command("password")
-@click.argument("address")
+@account.command(
+    "password",
+    prints=_ACCOUNT | _PASSWORD,
+    examples=("mailctl account password bob@example.org --generate --json",),
+)
+@click.argument("address", help=WHICH)
 @_secret_options
 @json_option
 @pass_state
 def password(state: State, /, address: str, **options: bool) -> None:
     """Give the account ADDRESS a new password.
 
-    Its sessions end.
+    Without an option for the password, it is asked for. Sessions that used the
+    old one end.
     """
     given = _ask_secret(state, **options)
 
@@ -136,9 +176,13 @@ def password(state: State, /, address: str, **options: bool) -> None:
     _report(state, changed, made, f"Changed the password of {changed.address}.")
 
 
-@account.command("remove")
-@click.argument("address")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@account.command(
+    "remove",
+    prints={".removed": "What was removed: an address, or, after an id of a former account, its mail."},
+    examples=("mailctl account remove dave@example.org --yes",),
+)
+@click.argument("address", help=WHICH)
+@click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
 @json_option
 @pass_state
 def remove(state: State, address: str, yes: bool) -> None:
@@ -154,8 +198,12 @@ def remove(state: State, address: str, yes: bool) -> None:
         click.echo(f"Removed {removed}.")
 
 
-@account.command("disable")
-@click.argument("address")
+@account.command(
+    "disable",
+    prints=_ACCOUNT,
+    examples=("mailctl account disable bob@example.org",),
+)
+@click.argument("address", help=WHICH)
 @json_option
 @pass_state
 def disable(state: State, address: str) -> None:
@@ -166,8 +214,12 @@ def disable(state: State, address: str) -> None:
     _set_disabled(state, address, True)
 
 
-@account.command("enable")
-@click.argument("address")
+@account.command(
+    "enable",
+    prints=_ACCOUNT,
+    examples=("mailctl account enable bob@example.org --json",),
+)
+@click.argument("address", help=WHICH)
 @json_option
 @pass_state
 def enable(state: State, address: str) -> None:
@@ -180,16 +232,23 @@ def _set_disabled(state: State, address: str, is_disabled: bool) -> None:
     _report(state, changed, None, f"{'Disabled' if is_disabled else 'Enabled'} {changed.address}.")
 
 
-@account.command("quota")
-@click.argument("address")
-@click.argument("size", required=False)
+@account.command(
+    "quota",
+    prints=_USAGE,
+    examples=(
+        "mailctl account quota bob@example.org 5GiB",
+        "mailctl account quota bob@example.org --json",
+        "mailctl account quota bob@example.org none",
+    ),
+)
+@click.argument("address", help=WHICH)
+@click.argument("size", required=False, help="A number and a unit, such as 5GiB or 500MB; or `none`.")
 @json_option
 @pass_state
 def quota(state: State, address: str, size: str | None) -> None:
-    """Show how much mail the account ADDRESS has, or let it have no more than SIZE.
+    """Show how much mail the account ADDRESS has, or bound it by SIZE.
 
-    SIZE is a number and a unit, such as 5GiB, or `none`. What is there already stays; new mail is put off at the sender, and
-    IMAP refuses to add more.
+    What is there already stays. Beyond SIZE, new mail is put off at the sender, and IMAP refuses to add more.
     """
     if size is not None:
         bound = None if size.lower() == "none" else parse_size(size)

@@ -10,11 +10,15 @@ import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import print_json, print_table
+from twisted_mail_server.admin.cli.verbs import Noun, each
 from twisted_mail_server.admin.operations import written
 from twisted_mail_server.model.accounts import Alias
 
+#: What JSON tells of an alias.
+_ALIAS = {".address": "The alias; for a catch-all, its domain with the `@`.", ".targets[]": "Where it leads."}
 
-@click.group("alias")
+
+@click.group("alias", cls=Noun)
 def alias() -> None:
     """Aliases: addresses that stand for others.
 
@@ -22,9 +26,16 @@ def alias() -> None:
     """
 
 
-@alias.command("add")
-@click.argument("address")
-@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@alias.command(
+    "add",
+    prints=_ALIAS,
+    examples=(
+        "mailctl alias add info@example.org ann@example.org bob@example.org",
+        "mailctl alias add @example.com ann@example.org --json",
+    ),
+)
+@click.argument("address", help="The address that stands for others, or @ and a domain.")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True, help="Addresses, here or elsewhere.")
 @json_option
 @pass_state
 def add(state: State, address: str, targets: tuple[str, ...]) -> None:
@@ -35,7 +46,11 @@ def add(state: State, address: str, targets: tuple[str, ...]) -> None:
     _report(state, state.run(lambda operations: operations.add_alias(address, targets)))
 
 
-@alias.command("list")
+@alias.command(
+    "list",
+    prints=each(_ALIAS),
+    examples=("mailctl alias list",),
+)
 @json_option
 @pass_state
 def list_aliases(state: State) -> None:
@@ -51,9 +66,16 @@ def list_aliases(state: State) -> None:
     )
 
 
-@alias.command("remove")
-@click.argument("address")
-@click.argument("targets", metavar="[TARGET...]", nargs=-1)
+@alias.command(
+    "remove",
+    prints=_ALIAS,
+    examples=(
+        "mailctl alias remove info@example.org bob@example.org",
+        "mailctl alias remove @example.com --json",
+    ),
+)
+@click.argument("address", help="The alias.")
+@click.argument("targets", metavar="[TARGET...]", nargs=-1, help="Where it leads no more; without any, the alias goes.")
 @json_option
 @pass_state
 def remove(state: State, address: str, targets: tuple[str, ...]) -> None:

@@ -10,14 +10,31 @@ import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import print_json, print_table
+from twisted_mail_server.admin.cli.verbs import Verb
 from twisted_mail_server.admin.operations import Finding
 
+#: What JSON tells of findings.
+FINDINGS = {
+    ".ok": "Whether nothing is wrong.",
+    ".checks[].name": "What was looked at.",
+    ".checks[].problems[]": "What is wrong with it, a sentence each.",
+}
 
-@click.command("check")
+
+@click.command(
+    "check",
+    cls=Verb,
+    prints=FINDINGS,
+    fails="something is wrong",
+    examples=("mailctl check",),
+)
 @json_option
 @pass_state
 def check(state: State) -> int:
-    """Look at everything; the exit status is 1 if something is wrong."""
+    """Look at everything: accounts, mail, queue, certificates.
+
+    Every message file is read and compared with its digest, so it may take its time; the server can run meanwhile.
+    """
     return tell_findings(state, state.run(lambda operations: operations.check()))
 
 

@@ -8,18 +8,29 @@ import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import print_json, print_table
+from twisted_mail_server.admin.cli.verbs import Noun
+
+#: What JSON tells of a domain.
+_DOMAIN = {".domain": "The domain, as it is kept: in small letters, and an international one in ASCII."}
 
 
-@click.group("domain")
+@click.group("domain", cls=Noun)
 def domain() -> None:
     """Domains: whose mail is delivered here."""
 
 
-@domain.command("list")
+@domain.command(
+    "list",
+    prints={".[]": "A local domain."},
+    examples=("mailctl domain list",),
+)
 @json_option
 @pass_state
 def list_domains(state: State) -> None:
-    """Show the local domains: those of the settings, those added here, and those of accounts and aliases."""
+    """Show the local domains.
+
+    They are those of the settings, those added here, and those of accounts and aliases.
+    """
     domains = state.run(lambda operations: operations.domains())
     if state.as_json:
         print_json(domains)
@@ -27,8 +38,12 @@ def list_domains(state: State) -> None:
     print_table(("DOMAIN",), [(domain,) for domain in domains], empty="There are no local domains.")
 
 
-@domain.command("add")
-@click.argument("domain", metavar="DOMAIN")
+@domain.command(
+    "add",
+    prints=_DOMAIN,
+    examples=("mailctl domain add example.com --json",),
+)
+@click.argument("domain", metavar="DOMAIN", help="A domain such as example.com.")
 @json_option
 @pass_state
 def add(state: State, domain: str) -> None:
@@ -36,8 +51,12 @@ def add(state: State, domain: str) -> None:
     _report(state, "Added", state.run(lambda operations: operations.add_domain(domain)))
 
 
-@domain.command("remove")
-@click.argument("domain", metavar="DOMAIN")
+@domain.command(
+    "remove",
+    prints=_DOMAIN,
+    examples=("mailctl domain remove example.com --json",),
+)
+@click.argument("domain", metavar="DOMAIN", help="A domain that was added.")
 @json_option
 @pass_state
 def remove(state: State, domain: str) -> None:

@@ -12,32 +12,66 @@ from attrs import frozen
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import moment, octets, print_json, print_table
+from twisted_mail_server.admin.cli.verbs import Noun, each
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.queue import Fate, QueuedMessage, Story
 
+#: What JSON tells of a message's life.
+_STORY = {
+    ".id": "Its queue id.",
+    ".message_id": "Its Message-ID, without the angle brackets; empty if it has none.",
+    ".received": "When it was promised, in seconds since 1970.",
+    ".sender": "Its return path; empty for a report.",
+    ".size": "Its octets.",
+    ".origin.service": "Which service took it: `smtp`, `submission`, `lmtp`.",
+    ".origin.protocol": "How, as `Received` says it (RFC 3848); `LOCAL` for what the server made itself.",
+    ".origin.peer": "The client's address.",
+    ".origin.helo": "What the client called itself.",
+    ".origin.tls": "The version and the cipher of TLS; empty without.",
+    ".origin.login": "Who had logged in; empty for nobody.",
+    ".origin.session": "The session's name in the log.",
+    ".recipients[].address": "A recipient, aliases followed.",
+    ".recipients[].state": "`pending`, `held`, `delivered`, `relayed`, `failed` or `removed`.",
+    ".recipients[].detail": "What was said at the last try, or where it was delivered.",
+    ".recipients[].attempts": "How often it was tried.",
+    ".recipients[].changed": "When that state began, in seconds since 1970.",
+    ".recipients[].due": "When it is tried next, in seconds since 1970; `null` if it is not.",
+    ".events[].at": "When something happened, in seconds since 1970.",
+    ".events[].recipient": "To which recipient, counted from 0; `null` for the whole message.",
+    ".events[].event": "What: `accepted`, `directed`, `quarantined`, a try, an operator's doing, a final state.",
+    ".events[].detail": "More of it, for people.",
+}
 
-@click.group("message")
+
+@click.group("message", cls=Noun)
 def message() -> None:
-    """Messages, on their way or delivered."""
+    """Messages: what became of them."""
 
 
-@message.command("trace")
-@click.argument("query")
+@message.command(
+    "trace",
+    prints=each(_STORY),
+    examples=(
+        "mailctl message trace eve@example.net",
+        "mailctl message trace you@example.net --limit 3 --json",
+    ),
+)
+@click.argument("query", help="A queue id, a Message-ID, or a part of a sender's or recipient's address.")
 @click.option(
     "--limit",
     type=click.IntRange(1, limits.STORIES_MOST),
     default=limits.STORIES,
+    metavar="COUNT",
     show_default=True,
     help="Tell of so many messages at most.",
 )
 @json_option
 @pass_state
 def trace(state: State, query: str, limit: int) -> None:
-    """
-    Tell the life of messages, newest first: who sent them, when, what was tried, where they are now.
+    """Tell the life of messages, newest first.
 
-    QUERY is a queue id, a Message-ID, or a part of the sender's or a recipient's address.
+    Who sent them, when, what was tried, where they are now. It fails if nothing is known by QUERY.
     """
     stories = state.run(lambda operations: operations.stories(query, limit))
     if state.as_json:

@@ -9,27 +9,48 @@ from collections.abc import Awaitable, Callable
 
 import click
 
+from twisted_mail_server.admin.cli.account import WHICH
 from twisted_mail_server.admin.cli.progress import progress
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import octets, print_json, printable
+from twisted_mail_server.admin.cli.verbs import Noun
 from twisted_mail_server.admin.importing import Dates
 from twisted_mail_server.admin.moving import Moved, Progress
 from twisted_mail_server.admin.operations import Operations
 
+#: What JSON tells of a move.
+_MOVED = {
+    ".messages": "The messages that were moved.",
+    ".known": "Those that were there already.",
+    ".failed": "Those that were left behind.",
+    ".octets": "The octets that were moved.",
+    ".mailboxes[]": "The mailboxes that were moved, by name.",
+    ".problems[]": "Why something was left behind, a sentence each; the first hundred.",
+}
+_LEFT_BEHIND = "anything was left behind"
 
-@click.group("import")
+
+@click.group("import", cls=Noun)
 def import_mail() -> None:
-    """Bring mail in from elsewhere. What was brought in before is left alone: begin again whenever it was stopped."""
+    """Bring mail in from elsewhere.
+
+    What was brought in before is left alone: begin again whenever it was stopped.
+    """
 
 
-@click.group("export")
+@click.group("export", cls=Noun)
 def export_mail() -> None:
     """Bring mail out, octet for octet."""
 
 
-@import_mail.command("maildir")
-@click.argument("address")
-@click.argument("path", metavar="FOLDER")
+@import_mail.command(
+    "maildir",
+    prints=_MOVED,
+    fails=_LEFT_BEHIND,
+    examples=("mailctl import maildir bob@example.org ann-maildir --dates name --json",),
+)
+@click.argument("address", help=WHICH)
+@click.argument("path", metavar="FOLDER", help="The Maildir: the folder that has `cur`, `new` and `tmp`.")
 @click.option(
     "--dates",
     type=click.Choice([dates.value for dates in Dates]),
@@ -50,10 +71,15 @@ def import_maildir(state: State, address: str, path: str, dates: str, keep_names
     return _move(state, work, "Importing", "Imported", is_counted=True)
 
 
-@import_mail.command("mbox")
-@click.argument("address")
-@click.argument("path", metavar="FILE")
-@click.option("--mailbox", default="INBOX", show_default=True, help="Where its messages go.")
+@import_mail.command(
+    "mbox",
+    prints=_MOVED,
+    fails=_LEFT_BEHIND,
+    examples=("mailctl import mbox bob@example.org inbox.mbox --mailbox Archive --json",),
+)
+@click.argument("address", help=WHICH)
+@click.argument("path", metavar="FILE", help="The mbox file.")
+@click.option("--mailbox", metavar="NAME", default="INBOX", show_default=True, help="Where its messages go.")
 @json_option
 @pass_state
 def import_mbox(state: State, address: str, path: str, mailbox: str) -> int:
@@ -65,13 +91,21 @@ def import_mbox(state: State, address: str, path: str, mailbox: str) -> int:
     return _move(state, work, "Importing", "Imported", is_counted=False)
 
 
-@export_mail.command("maildir")
-@click.argument("address")
-@click.argument("path", metavar="FOLDER")
+@export_mail.command(
+    "maildir",
+    prints=_MOVED,
+    fails=_LEFT_BEHIND,
+    examples=("mailctl export maildir ann@example.org ann-maildir",),
+)
+@click.argument("address", help=WHICH)
+@click.argument("path", metavar="FOLDER", help="The Maildir to write; made if it is missing.")
 @json_option
 @pass_state
 def export_maildir(state: State, address: str, path: str) -> int:
-    """Write an account's mail to a Maildir. A second time it adds what is missing, and removes nothing."""
+    """Write all mail of an account to a Maildir.
+
+    A second time it adds what is missing, and removes nothing.
+    """
 
     async def work(operations: Operations, told: Progress) -> Moved:
         return await operations.export_maildir(address, os.path.abspath(path), told)
@@ -79,10 +113,15 @@ def export_maildir(state: State, address: str, path: str) -> int:
     return _move(state, work, "Exporting", "Exported", is_counted=True)
 
 
-@export_mail.command("mbox")
-@click.argument("address")
-@click.argument("path", metavar="FILE")
-@click.option("--mailbox", default="INBOX", show_default=True, help="Which mailbox.")
+@export_mail.command(
+    "mbox",
+    prints=_MOVED,
+    fails=_LEFT_BEHIND,
+    examples=("mailctl export mbox ann@example.org inbox.mbox --json",),
+)
+@click.argument("address", help=WHICH)
+@click.argument("path", metavar="FILE", help="The mbox file to write; it must be missing.")
+@click.option("--mailbox", metavar="NAME", default="INBOX", show_default=True, help="Which mailbox.")
 @json_option
 @pass_state
 def export_mbox(state: State, address: str, path: str, mailbox: str) -> int:

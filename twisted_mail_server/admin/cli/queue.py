@@ -11,21 +11,49 @@ import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import moment, octets, print_json, print_table, until
+from twisted_mail_server.admin.cli.verbs import Noun, each
 from twisted_mail_server.admin.operations import Operations
 from twisted_mail_server.model.errors import Refused
 from twisted_mail_server.model.queue import Fate, QueueChange, QueuedMessage, RecipientState
 
+#: What JSON tells of a message in the queue.
+_QUEUED = {
+    ".id": "Its queue id.",
+    ".received": "When it was promised, in seconds since 1970.",
+    ".size": "Its octets.",
+    ".sender": "Its return path; empty for a report.",
+    ".service": "Which service took it: `smtp`, `submission`, `lmtp`.",
+    ".protocol": "How, as `Received` says it (RFC 3848).",
+    ".peer": "The client's address.",
+    ".helo": "What the client called itself.",
+    ".login": "Who had logged in; empty for nobody.",
+    ".recipients[].address": "A recipient, aliases followed.",
+    ".recipients[].state": "`pending`, `held`, `delivered`, `relayed`, `failed` or `removed`.",
+    ".recipients[].detail": "What was said at the last try, or where it was delivered.",
+    ".recipients[].attempts": "How often it was tried.",
+    ".recipients[].changed": "When that state began, in seconds since 1970.",
+    ".recipients[].due": "When it is tried next, in seconds since 1970; `null` if it is not.",
+}
+_WHICH = "Queue ids, as `mailctl queue list` shows them."
 
-@click.group("queue")
+
+@click.group("queue", cls=Noun)
 def queue() -> None:
     """The queue: mail that is on its way."""
 
 
-@queue.command("list")
+@queue.command(
+    "list",
+    prints=each(_QUEUED),
+    examples=("mailctl queue list", "mailctl queue list --json"),
+)
+@click.option("--ids", is_flag=True, help="Print the queue ids only, a line each, as xargs and the like read them.")
 @json_option
 @pass_state
-def list_messages(state: State) -> None:
+def list_messages(state: State, ids: bool) -> None:
     """Show every message that is not delivered yet, oldest first."""
+    if ids and state.as_json:
+        raise click.UsageError("--ids and --json exclude each other.")
 
     async def work(operations: Operations) -> tuple[list[QueuedMessage], float]:
         return await operations.queue(), operations.now()
@@ -33,6 +61,10 @@ def list_messages(state: State) -> None:
     messages, now = state.run(work)
     if state.as_json:
         print_json([_as_json(message) for message in messages])
+        return
+    if ids:
+        for message in messages:
+            click.echo(str(message.id))
         return
     print_table(
         ("ID", "RECEIVED (UTC)", "SIZE", "TRIES", "NEXT TRY", "FROM", "TO"),
@@ -52,12 +84,19 @@ def list_messages(state: State) -> None:
     )
 
 
-@queue.command("show")
-@click.argument("queue_id", metavar="ID")
+@queue.command(
+    "show",
+    prints=_QUEUED,
+    examples=("mailctl queue show $(mailctl queue list --ids | head -n 1)",),
+)
+@click.argument("queue_id", metavar="ID", help="A queue id, as `mailctl queue list` shows it.")
 @json_option
 @pass_state
 def show(state: State, queue_id: str) -> None:
-    """Show what is known of one message, delivered or not: what was tried, what the other side said, when it is next tried."""
+    """Show what is known of one message, delivered or not.
+
+    What was tried, what the other side said, when it is tried next.
+    """
 
     async def work(operations: Operations) -> tuple[QueuedMessage, float]:
         return await operations.queued(queue_id), operations.now()
@@ -97,17 +136,28 @@ def show(state: State, queue_id: str) -> None:
     )
 
 
-@queue.command("hold")
-@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
+@queue.command(
+    "hold",
+    prints=each(_QUEUED),
+    examples=("mailctl queue list --ids | xargs -r mailctl queue hold",),
+)
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True, help=_WHICH)
 @json_option
 @pass_state
 def hold(state: State, queue_ids: tuple[str, ...]) -> None:
-    """Keep messages until they are released."""
+    """Keep messages until they are released.
+
+    They stay in the queue, and nobody gets a report.
+    """
     _change(state, queue_ids, QueueChange.HOLD, "Holding")
 
 
-@queue.command("release")
-@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
+@queue.command(
+    "release",
+    prints=each(_QUEUED),
+    examples=("mailctl queue list --ids | xargs -r mailctl queue release",),
+)
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True, help=_WHICH)
 @json_option
 @pass_state
 def release(state: State, queue_ids: tuple[str, ...]) -> None:
@@ -115,8 +165,12 @@ def release(state: State, queue_ids: tuple[str, ...]) -> None:
     _change(state, queue_ids, QueueChange.RELEASE, "Released")
 
 
-@queue.command("retry")
-@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
+@queue.command(
+    "retry",
+    prints=each(_QUEUED),
+    examples=("mailctl queue list --ids | xargs -r mailctl queue retry",),
+)
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True, help=_WHICH)
 @json_option
 @pass_state
 def retry(state: State, queue_ids: tuple[str, ...]) -> None:
@@ -124,9 +178,13 @@ def retry(state: State, queue_ids: tuple[str, ...]) -> None:
     _change(state, queue_ids, QueueChange.RETRY, "Trying")
 
 
-@queue.command("remove")
-@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@queue.command(
+    "remove",
+    prints=each(_QUEUED),
+    examples=("mailctl queue list --ids | xargs -r mailctl queue remove --yes",),
+)
+@click.argument("queue_ids", metavar="ID...", nargs=-1, required=True, help=_WHICH)
+@click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
 @json_option
 @pass_state
 def remove(state: State, queue_ids: tuple[str, ...], yes: bool) -> None:

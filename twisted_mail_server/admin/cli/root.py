@@ -24,6 +24,7 @@ from twisted_mail_server.admin.cli.queue import queue
 from twisted_mail_server.admin.cli.state import Ask, Run, State, json_option, pass_state
 from twisted_mail_server.admin.cli.status import reload, status
 from twisted_mail_server.admin.cli.tables import printable
+from twisted_mail_server.admin.cli.verbs import Noun, Verb
 from twisted_mail_server.model.errors import MailError
 
 #: Everything that can be said to C{mailctl}, in the order in which it is listed.
@@ -32,8 +33,8 @@ COMMANDS: tuple[click.Command, ...] = (
     domain,
     alias,
     queue,
-    import_mail,
     export_mail,
+    import_mail,
     backup,
     restore,
     message,
@@ -46,8 +47,14 @@ COMMANDS: tuple[click.Command, ...] = (
 
 _FAILED, _MISUSED = 1, 2
 
+#: What they mean.
+STATUSES = (
+    "The exit status is 0 if it is done, 1 if it failed, 2 if that cannot be asked for."
+    " What is wrong is told on standard error, a line for each thing."
+)
 
-class Root(click.Group):
+
+class Root(Noun):
     """
     A group whose errors are one line each, beginning with the program's name.
     """
@@ -91,11 +98,11 @@ def build_command(run: Run, ask: Ask, serve: Callable[[str | None], None], is_te
     @param is_terminal: whether a person is there to be asked.
     """
 
-    @click.group("mailctl", cls=Root, no_args_is_help=True)
+    @click.group("mailctl", cls=Root, no_args_is_help=True, epilog=STATUSES)
     @click.option(
         "--config",
         metavar="FILE",
-        help="The settings; else the file that MAIL_CONFIG names, else mail.toml here if there is one, else the built-in default.",
+        help="The settings; else the file that MAIL_CONFIG names, else mail.toml here if there is one, else the built-in ones.",
     )
     @click.version_option(__version__, prog_name="mailctl", message="%(prog)s %(version)s")
     @json_option
@@ -104,10 +111,14 @@ def build_command(run: Run, ask: Ask, serve: Callable[[str | None], None], is_te
         """Administer a mail server, beside it or without it."""
         context.obj.config = config
 
-    @root.command("serve")
+    @root.command("serve", cls=Verb, examples=("mailctl serve",))
     @pass_state
     def serve_now(state: State) -> None:
-        """Run the server in the foreground, as `twistd -n mailserver` does."""
+        """Run the server in the foreground until Ctrl-C or SIGTERM.
+
+        It is `twistd -n mailserver`; its log goes to this terminal. Started by root, it becomes the owner of the data directory
+        once its ports are bound.
+        """
         serve(state.config)
 
     for command in COMMANDS:

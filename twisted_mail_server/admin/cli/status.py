@@ -11,15 +11,55 @@ import click
 
 from twisted_mail_server.admin.cli.state import State, json_option, pass_state
 from twisted_mail_server.admin.cli.tables import print_json, print_table
+from twisted_mail_server.admin.cli.verbs import Verb
 from twisted_mail_server.admin.control import Answer
 from twisted_mail_server.model.errors import Refused
 
+_STATUS = {
+    ".running": "Whether a server runs on the data directory.",
+    ".servers[].pid": "A server's process.",
+    ".servers[].version": "Its version.",
+    ".servers[].began": "When it started, in seconds since 1970.",
+    ".servers[].uptime": "How long that is ago, in seconds.",
+    ".servers[].settings": "The settings file that it read; `null` for none.",
+    ".servers[].data_dir": "Its data directory.",
+    ".servers[].reactor_lag.latest": "How late its last timer rang, in seconds.",
+    ".servers[].reactor_lag.worst": "How late one ever rang.",
+    ".servers[].open_accounts": "How many accounts have their database open.",
+    ".servers[].logged_in": "How many sessions have logged in.",
+    ".servers[].listeners[].protocol": "What a listener speaks.",
+    ".servers[].listeners[].endpoint": "Its endpoint, as in the settings.",
+    ".servers[].listeners[].tls": "`starttls`, `implicit` or `off`; empty where that is no question.",
+    ".servers[].listeners[].addresses[]": "Where it listens; none if it takes no more connections.",
+    ".servers[].listeners[].connections": "Its connections of this moment.",
+    ".servers[].listeners[].total": "Those that it ever had.",
+    ".servers[].listeners[].logged_in": "How many of its sessions have logged in.",
+    ".servers[].queue.waiting": "The messages that wait; all processes share them.",
+    ".servers[].queue.due": "Those of them that could go now.",
+    ".servers[].queue.held": "Those that an operator holds.",
+    ".problems[]": "Why a server did not answer, a sentence each.",
+}
+_RELOADED = {
+    ".[].pid": "A server's process.",
+    ".[].changed[]": "A setting that is new, or what else is.",
+    ".[].waiting[]": "A setting that has changed in the file and needs a restart.",
+}
 
-@click.command("status")
+
+@click.command(
+    "status",
+    cls=Verb,
+    prints=_STATUS,
+    fails="no server runs, or one does not answer",
+    examples=("mailctl status", "mailctl status --json"),
+)
 @json_option
 @pass_state
 def status(state: State) -> int:
-    """Show what the running server is about; the exit status is 1 if none runs."""
+    """Show what the running server is about.
+
+    Its listeners, their connections, and how much waits in the queue.
+    """
     answers = state.ask("status")
     found = [answer.result for answer in answers if not answer.error]
     if state.as_json:
@@ -33,11 +73,19 @@ def status(state: State) -> int:
     return 0
 
 
-@click.command("reload")
+@click.command(
+    "reload",
+    cls=Verb,
+    prints=_RELOADED,
+    examples=("mailctl reload",),
+)
 @json_option
 @pass_state
 def reload(state: State) -> None:
-    """Have the running server read its settings and certificates anew; if something is wrong, nothing changes."""
+    """Have the server read its settings and certificates anew.
+
+    Connections stay. If something is wrong, nothing changes, and what is wrong is told. What needs a restart is named.
+    """
     answers = state.ask("reload")
     _see_that_it_runs(answers)
     if problems := _problems(answers):
