@@ -9,7 +9,7 @@ and L{DiskFull <twisted_mail_server.model.errors.DiskFull>}.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from zope.interface import Attribute, Interface, implementer
@@ -169,9 +169,11 @@ class IDatabase(Interface):
         Rows: at once if that can be, else from a thread.
         """
 
-    async def transact(function: Callable[[ITransaction], T]) -> T:
+    async def transact(function: Callable[[ITransaction], T], *, is_brief: bool = False) -> T:
         """
         Run C{function} in a transaction in the writer's thread; return its result when it is durable.
+
+        One that C{is_brief} (a few statements on a few rows, and no file) may run on the reactor, and only its commit in the thread.
 
         Functions sent while a commit is under way form the next batch: one transaction, each in a savepoint of its own.
         What C{function} raises undoes its own work and reaches its own caller only.
@@ -360,12 +362,17 @@ class IMailboxView(Interface):
         Have C{told} called when there may be something to advance to; C{None} ends it.
         """
 
-    async def fetch(uids: Sequence[int], *, rendered: bool = False, header: bool = False) -> list[MessageRow]:
+    async def fetch(uids: Sequence[int], *, header: bool = False) -> list[MessageRow]:
         """
         What is known of those messages, in the order of C{uids}, with masks as of now.
 
         A message expunged since C{snapshot} was taken is still told of where that can be; else its row is left out.
-        What is rendered for the first time is kept.
+        """
+
+    async def rendered(uids: Sequence[int]) -> Mapping[int, bytes]:
+        """
+        ENVELOPE, BODY and BODYSTRUCTURE of those messages, as L{twisted_mail_server.protocols.imap.rendering} packs them, by UID;
+        what is gone is left out.  What is rendered for the first time is kept.
         """
 
     async def open_content(uid: int) -> IContent:
@@ -373,6 +380,25 @@ class IMailboxView(Interface):
         Open one message.
 
         @raise MessageGone: it was expunged, and nothing of it is left.
+        """
+
+    async def read_ahead(uids: Sequence[int]) -> Sequence[bytes | None]:
+        """
+        All octets of the first of those messages, in their order: of one at least, and of no more than L{limits.FETCH_AHEAD} makes
+        up together.  C{None} stands for one that has to be opened: it is larger than L{limits.CONTENT_PIECE}, gone, or cannot be
+        read.
+        """
+
+    async def headers(uids: Sequence[int]) -> Mapping[int, bytes]:
+        """
+        The header blocks of those messages, by UID in the order of C{uids}; what is gone is left out.
+        """
+
+    async def examine(uids: Sequence[int], look: Callable[[int, bytes], T]) -> Mapping[int, T]:
+        """
+        What C{look} makes of each of those messages, of its UID and all its octets, by UID; what is gone is left out.
+
+        It is called with one after the other, in a thread if they are large or in files.
         """
 
     async def change_flags(
@@ -987,7 +1013,7 @@ class IRelay(Interface):
         """
 
 
-# --- TLS ----------------------------------------------------------------------------------------------------------------
+# --- Meters: what is counted ----------------------------------------------------------------------------------------------
 
 
 class IMeters(Interface):
@@ -1056,6 +1082,9 @@ class Unmetered:
         """
         Nobody looks.
         """
+
+
+# --- TLS ----------------------------------------------------------------------------------------------------------------
 
 
 class ITlsCertificates(Interface):
@@ -1179,7 +1208,7 @@ class ILoginCheck(Interface):
 
 class ISenderCheck(Interface):
     """
-    MAIL.
+    MAIL: may this sender send?
     """
 
     async def sender(envelope: Envelope) -> Answer:
@@ -1190,7 +1219,7 @@ class ISenderCheck(Interface):
 
 class IRecipientCheck(Interface):
     """
-    RCPT.  Fields go on top of the message for everybody; all else concerns this recipient alone.
+    RCPT: may it go to this recipient?  Fields go on top of the message for everybody; all else concerns this recipient alone.
     """
 
     async def recipient(envelope: Envelope, recipient: Address) -> Answer:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import ctypes
 from typing import Any
+from unittest.mock import patch
 
 from argon2 import PasswordHasher, Type
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_mail_server.auth import imported
 from twisted_mail_server.auth.imported import accepted, is_right, system_crypt
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import Refused, TemporaryFailure
@@ -54,6 +56,24 @@ class ImportedTests(SynchronousTestCase):
             self.assertEqual(text, accepted(text))
             self.assertTrue(is_right(b"secret", text))
             self.assertFalse(is_right(b"Secret", text))
+
+    def test_usual(self) -> None:
+        """
+        The usual kind of argon2 is checked by another library, which says the same.
+        """
+        for size in (18, 19, 20, 32, 64):
+            hasher = PasswordHasher(time_cost=2, memory_cost=256, parallelism=1, hash_len=size)
+            made = hasher.hash(b"secret")
+            with patch.object(imported, "PasswordHasher", side_effect=ZeroDivisionError):
+                self.assertEqual((True, False), (is_right(b"secret", made), is_right(b"Secret", made)))
+
+    def test_no_memory(self) -> None:
+        """
+        A lack of memory makes no right password wrong.
+        """
+        made = PasswordHasher(time_cost=1, memory_cost=256, parallelism=1).hash(b"secret")
+        with patch("twisted_mail_server.auth.imported.argon2id.kdf", side_effect=RuntimeError("no memory")):
+            self.assertRaises(TemporaryFailure, is_right, b"secret", made)
 
     def test_schemes(self) -> None:
         """

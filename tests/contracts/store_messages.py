@@ -49,7 +49,7 @@ class Appending(StoreCase):
         append(self.mail, "INBOX", b"")
         view = self.select()
         self.assertEqual(b"", self.content(view, 1))
-        (row,) = now(view.fetch([1], rendered=True, header=True))
+        (row,) = now(view.fetch([1], header=True))
         self.assertEqual((0, b""), (row.size, row.header))
 
     def test_several(self) -> None:
@@ -401,7 +401,8 @@ class Expunging(StoreCase):
         reader, other = self.select(), self.select()
         now(other.expunge([1, 2], only_deleted=False))
         now(self.mail.checkpoint())
-        self.assertEqual([1, 2], [row.uid for row in now(reader.fetch([1, 2], rendered=True, header=True))])
+        self.assertEqual([1, 2], [row.uid for row in now(reader.fetch([1, 2], header=True))])
+        self.assertEqual([1, 2], list(now(reader.rendered([1, 2]))))
         self.assertEqual(MESSAGE, self.content(reader, 1))
         self.assertEqual(b"z" * 100_000, self.content(reader, 2))
 

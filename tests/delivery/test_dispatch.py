@@ -4,8 +4,9 @@ L{twisted_mail_server.delivery.dispatch}, L{twisted_mail_server.delivery.outcome
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
@@ -19,7 +20,16 @@ from twisted_mail_server.message.reports import Kind
 from twisted_mail_server.model.addresses import Address
 from twisted_mail_server.model.envelopes import Envelope, MailOptions, Notify, RecipientOptions, Returned
 from twisted_mail_server.model.errors import TemporaryFailure
-from twisted_mail_server.model.queue import Fate, Outcome, QueueChange, QueuedMessage, RecipientState, Result
+from twisted_mail_server.model.queue import (
+    Fate,
+    Outcome,
+    QueueChange,
+    QueuedMessage,
+    RecipientState,
+    Report,
+    Result,
+    Settlement,
+)
 
 FIRST, SECOND, THIRD = SCHEDULE.waits
 
@@ -118,6 +128,9 @@ class DispatchTests(SynchronousTestCase):
         """
         A spool that cannot be asked puts a try off; the recipient is not forgotten until the next start.
         """
+        self.relay.answer = LATER
+        message = self.send()
+        self.relay.answer = answer(Outcome.RELAYED, "250 2.0.0 Fine", "2.0.0")
         kind = type(self.house.spool)
         find = kind.find
         asked: list[object] = []
@@ -127,12 +140,34 @@ class DispatchTests(SynchronousTestCase):
             raise TemporaryFailure("The database failed.")
 
         self.patch(kind, "find", fail)
-        message = self.send()
+        self.house.clock.advance(FIRST * 2)
         self.assertEqual([message.id], asked)
-        self.assertEqual([], self.relay.sent)
+        self.assertEqual(1, len(self.relay.sent))
         self.patch(kind, "find", find)
         self.house.clock.advance(3)
         self.assertEqual([Fate.RELAYED], self.fates(message))
+
+    def test_recorded_together(self) -> None:
+        """
+        Results that come while others are being written down are written down together after them.
+        """
+        kind = type(self.house.spool)
+        settle = kind.settle
+        first: Deferred[None] = Deferred()
+        sizes: list[int] = []
+
+        async def slow(spool: Any, settlements: Sequence[Settlement], reports: Sequence[Report] = ()) -> None:
+            sizes.append(len(settlements))
+            if len(sizes) == 1:
+                await first
+            await settle(spool, settlements, reports)
+
+        self.patch(kind, "settle", slow)
+        messages = [self.send(f"bob{number}@example.net") for number in range(4)]
+        self.assertEqual([1], sizes)
+        first.callback(None)
+        self.assertEqual([1, 3], sizes)
+        self.assertEqual([[Fate.RELAYED]] * 4, [self.fates(one) for one in messages])
 
     def test_by_domain(self) -> None:
         """

@@ -12,13 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.drive import now
 from tests.support.envelopes import MESSAGE, spooled
-from tests.support.mailhouse import MailHouse
+from tests.support.mailhouse import MailHouse, as_store
 from twisted_mail_server.delivery import dispatch, local
+from twisted_mail_server.delivery.local import LocalDelivery
 from twisted_mail_server.delivery.outcomes import LOCAL
 from twisted_mail_server.interfaces import IAccountMail
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
-from twisted_mail_server.model.queue import Fate, QueuedMessage, Report, Settlement
+from twisted_mail_server.model.queue import Fate, QueuedMessage, Report, Result, Settlement
 
 
 class LocalDeliveryTests(SynchronousTestCase):
@@ -78,6 +79,33 @@ class LocalDeliveryTests(SynchronousTestCase):
         self.send()
         self.send()
         self.assertEqual([(1, 0), (1, 1)], self.house.store.deliveries)
+
+    def test_rest(self) -> None:
+        """
+        A message that is alone waits for nothing; what follows closely shares the next batch, after a rest.
+        """
+        recorded: list[Sequence[tuple[QueuedMessage, Result]]] = []
+
+        async def record(pairs: Sequence[tuple[QueuedMessage, Result]]) -> None:
+            recorded.append(pairs)
+
+        spool, clock = self.house.spool, self.house.clock
+        delivery = LocalDelivery(spool, as_store(self.house.store), record, clock, rest=0.02)
+        spool.hand_over(lambda message: delivery.take(message, 0, self.ann.id))
+        self.send()
+        self.assertEqual([1], [len(pairs) for pairs in recorded])
+        for _ in range(3):
+            self.send()
+        self.assertEqual([1], [len(pairs) for pairs in recorded])
+        clock.advance(0.02)
+        self.assertEqual([1, 3], [len(pairs) for pairs in recorded])
+        clock.advance(0.02)
+        self.send()
+        self.assertEqual([1, 3, 1], [len(pairs) for pairs in recorded])
+        self.send()
+        now(delivery.stop())
+        self.assertEqual([], clock.getDelayedCalls())
+        self.assertEqual([1, 3, 1], [len(pairs) for pairs in recorded])
 
     def test_trouble_passes(self) -> None:
         """

@@ -99,6 +99,77 @@ class GroupTests(SynchronousTestCase):
             self.pool.run()
         self.assertEqual(3, self.successResultOf(waiting[2]))
 
+    def test_brief(self) -> None:
+        """
+        What is brief runs at once, and only its commit waits for the thread.
+        """
+        waiting = self.begin(self.database.transact(adding(b"one"), is_brief=True))
+        self.assertNoResult(waiting)
+        self.assertIsNone(self.disk.lock(lock_path("a.sqlite")))
+        self.assertEqual([], self.letters())
+        self.assertEqual(1, self.pool.run())
+        self.assertEqual(1, self.successResultOf(waiting))
+        self.assertEqual([b"one"], self.letters())
+
+    def test_brief_with_others(self) -> None:
+        """
+        In a batch with what is not brief it runs in the thread like that.
+        """
+        ran: list[str] = []
+        first = self.begin(self.database.transact(lambda transaction: None))
+        long = self.begin(self.database.transact(lambda transaction: ran.append("long")))
+        brief = self.begin(self.database.transact(lambda transaction: ran.append("brief"), is_brief=True))
+        self.pool.run()
+        self.assertEqual([], ran)
+        self.pool.run()
+        self.assertEqual(["long", "brief"], ran)
+        for one in (first, long, brief):
+            self.successResultOf(one)
+
+    def test_brief_batch(self) -> None:
+        """
+        What is brief has a bound of its own, so that the reactor is not held for long.
+        """
+        first = self.begin(self.database.transact(adding(b"first"), is_brief=True))
+        with patch.object(limits, "BRIEF_TRANSACTIONS", 2):
+            rest = [self.begin(self.database.transact(adding(b"%d" % n), is_brief=True)) for n in range(3)]
+            self.pool.run()
+            self.successResultOf(first)
+            self.pool.run()
+            self.assertEqual([True, True, False], [bool(one.called) for one in rest])
+            self.pool.run()
+        self.assertEqual([2, 3, 4], [self.successResultOf(one) for one in rest])
+
+    def test_brief_failure(self) -> None:
+        """
+        When nothing is left to commit no thread is asked, and the lock is free again.
+        """
+
+        def fail(transaction: Any) -> None:
+            adding(b"lost")(transaction)
+            raise ZeroDivisionError
+
+        self.failureResultOf(self.begin(self.database.transact(fail, is_brief=True)), ZeroDivisionError)
+        self.assertEqual(0, self.pool.run())
+        lock = self.disk.lock(lock_path("a.sqlite"))
+        assert lock is not None
+        lock.release()
+
+    def test_brief_while_busy(self) -> None:
+        """
+        When another program writes, it is tried again by the clock; what has run twice has effect once.
+        """
+        other = apsw.Connection(f"{self.root}/a.sqlite")
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = self.begin(self.database.transact(adding(b"one"), is_brief=True))
+        self.assertEqual(0, self.pool.run())
+        other.execute("ROLLBACK")
+        self.clock.pump([0.05] * 20)
+        self.assertEqual(1, self.pool.run())
+        self.assertEqual(1, self.successResultOf(waiting))
+        self.assertEqual([b"one"], self.letters())
+
     def test_failure_is_its_own(self) -> None:
         """
         In a batch one function's exception takes back its own work only.
@@ -447,6 +518,17 @@ class FaultTests(SynchronousTestCase):
         for one in rest:
             self.failureResultOf(one, DiskFull)
         self.assertEqual([(b"zero",)], database.read("SELECT text FROM letter"))
+
+    def test_brief_commit_fails(self) -> None:
+        """
+        A commit that fails promises nothing of what ran before it.
+        """
+        disk = recorded_disk_for(self)
+        database = now(disk.open_database("a.sqlite", STEPS))
+        disk.fail_next("sync", "a.sqlite-wal")
+        failure_of(database.transact(adding(b"one"), is_brief=True), TemporaryFailure)
+        now(database.transact(adding(b"two"), is_brief=True))
+        self.assertEqual([(b"two",)], database.read("SELECT text FROM letter"))
 
     def test_no_log(self) -> None:
         """

@@ -17,7 +17,7 @@ from tests.support.messages import awkward_messages, corpus_messages, odd_messag
 from twisted_mail_server.message.structure import Part, parse
 from twisted_mail_server.message.transfer import decode
 from twisted_mail_server.message.words import decode_parameter, decode_words
-from twisted_mail_server.protocols.imap.rendering import pack, render, unpack
+from twisted_mail_server.protocols.imap.rendering import bodies, bodystructures, envelopes, is_current, pack, render
 from twisted_mail_server.protocols.imap.sections import Section, extract
 
 MUTATIONS = 10_000
@@ -67,9 +67,15 @@ class MimeTests(SynchronousTestCase):
         What this file's docstring says holds for that message.
         """
         rendered = render(data)
-        for answer in (rendered.envelope, rendered.body, rendered.bodystructure):
+        packed = pack(rendered)
+        self.assertTrue(is_current(packed))
+        for kept, answer in (
+            (envelopes, rendered.envelope),
+            (bodies, rendered.body),
+            (bodystructures, rendered.bodystructure),
+        ):
             read_value(answer)
-        self.assertEqual(rendered, unpack(pack(rendered)))
+            self.assertEqual([answer], kept([packed]))
         root = parse(data)
         self.lies_in(root, 0, len(data), data)
         header, text = (extract(data, root, Section((), one)) for one in ("HEADER", "TEXT"))

@@ -184,12 +184,12 @@ _transact = databases.Database.transact
 _sync_file = OutputFile.sync
 
 
-async def _transact_early(self: Any, function: Callable[[Any], Any]) -> Any:
+async def _transact_early(self: Any, function: Callable[[Any], Any], *, is_brief: bool = False) -> Any:
     """
     The caller hears of its result before the commit.
     """
     if not self.path.endswith("account.sqlite"):
-        return await _transact(self, function)
+        return await _transact(self, function, is_brief=is_brief)
     early: Deferred[Any] = Deferred()
     job = Job(function)
 
@@ -306,13 +306,14 @@ async def _move_all_early(self: Any) -> int:
     return len(rows)
 
 
-def _commit_each(self: Writer, connection: Any, cursor: Any, jobs: Any) -> None:
+def _commit_each(self: Writer, connection: Any, cursor: Any, jobs: Any) -> bool:
     """
     Every statement is its own transaction.
     """
     cursor.execute("COMMIT").fetchall()
     for job in jobs:
         job.run(Transaction(connection, cursor))
+    return False
 
 
 def _safeguards() -> list[Safeguard]:

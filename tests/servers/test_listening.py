@@ -17,8 +17,16 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import SyntaxProblem
-from twisted_mail_server.servers.listening import CannotStart, ListenerService, check_endpoint, open_port, shared_port
+from twisted_mail_server.servers.listening import (
+    CannotStart,
+    ListenerService,
+    check_endpoint,
+    open_port,
+    shared_port,
+    with_backlog,
+)
 
 
 class EndpointTests(SynchronousTestCase):
@@ -92,6 +100,22 @@ class EndpointTests(SynchronousTestCase):
                 for text in ("tcp:0", "tcp6:port=0", "tcp:interface=127.0.0.1:port=0", "tcp:25", "unix:/a:0")
             ],
         )
+
+    def test_backlog(self) -> None:
+        """
+        Many connections may wait to be taken, unless the endpoint says how many, or is of another kind.
+        """
+        more = f":backlog={limits.BACKLOG}"
+        for text in ("tcp:25", "tcp:25:127.0.0.1", "tcp:port=25:interface=a", "tcp6:25:interface=\\:\\:1"):
+            self.assertEqual(text + more, with_backlog(text))
+        for text in (
+            "tcp:25:backlog=5",
+            "tcp:25:127.0.0.1:5",
+            "unix:/a",
+            "systemd:domain=INET:name=a",
+            "haproxy:tcp:25",
+        ):
+            self.assertEqual(text, with_backlog(text))
 
     def test_open_ports(self) -> None:
         """
@@ -188,7 +212,8 @@ class ListenerTests(SynchronousTestCase):
         """
         self.service.startService()
         self.assertEqual(1, len(self.reactor.tcpServers))
-        self.assertEqual((2525, "127.0.0.1"), (self.reactor.tcpServers[0][0], self.reactor.tcpServers[0][3]))
+        port, _, backlog, interface = self.reactor.tcpServers[0]
+        self.assertEqual((2525, limits.BACKLOG, "127.0.0.1"), (port, backlog, interface))
 
     def test_bound_late(self) -> None:
         """

@@ -285,14 +285,18 @@ class Agreement:
             return
         uids = self.uids(view)
         found = []
+        wants_shape = self.chance.random() < 0.5
         for side in (self.model, self.disk):
-            rows = now(side.views[view].fetch(uids, rendered=self.chance.random() < 0.5))
+            shapes = now(side.views[view].rendered(uids)) if wants_shape else {}
+            headers = now(side.views[view].headers(uids)) if wants_shape else {}
+            ahead = list(now(side.views[view].read_ahead(uids)))
+            rows = now(side.views[view].fetch(uids))
             contents = []
             for row in rows[:5]:
                 content = now(side.views[view].open_content(row.uid))
                 contents.append(now(content.read()))
                 content.close()
-            found.append(([(row.uid, row.size, row.internal_date) for row in rows], contents))
+            found.append(([(row.uid, row.size, row.internal_date) for row in rows], contents, shapes, headers, ahead))
         self.test.assertEqual(found[0], found[1], f"seed {self.seed}")
 
     def housekeeping(self) -> None:

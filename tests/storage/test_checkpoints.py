@@ -11,11 +11,17 @@ from tests.storage.case import StoreCase
 from tests.support.drive import failure_of, now
 from tests.support.stores import ALICE, MESSAGE, append, arrival, deliver
 from twisted_mail_server.disk.real import RealDisk
+from twisted_mail_server.interfaces import ITransaction
+from twisted_mail_server.message.addresslists import Effort
 from twisted_mail_server.model import limits
+from twisted_mail_server.model.changes import Rendered
 from twisted_mail_server.model.errors import (
+    DiskFull,
     MessageGone,
     TemporaryFailure,
 )
+from twisted_mail_server.protocols.imap.rendering import pack, render
+from twisted_mail_server.storage import checkpoints, rendering
 from twisted_mail_server.storage.checkpoints import _Forget
 
 
@@ -109,7 +115,7 @@ class CheckpointTests(StoreCase):
         """
         append(self.mail, "INBOX", b"one" * 20_000, b"two" * 20_000, MESSAGE)
         view = now(self.mail.select("INBOX", claim_recent=True))
-        now(view.fetch([1, 2, 3], rendered=True))
+        now(view.rendered([1, 2, 3]))
         now(view.copy([2], "Archive"))
         now(view.expunge([1, 2, 3], only_deleted=False))
         now(view.advance())
@@ -142,6 +148,86 @@ class CheckpointTests(StoreCase):
         content.close()
         now(self.mail.checkpoint())
         self.assertEqual([], self.files())
+
+    def rendered(self) -> list[int]:
+        """
+        The contents of which something is kept.
+        """
+        return [content for (content,) in now(self.mail.query("SELECT content FROM rendered ORDER BY content"))]
+
+    def test_renders(self) -> None:
+        """
+        What was delivered is rendered, with what precedes it, wherever it is, once the account is quiet; so the first who asks
+        makes nobody read it.
+        """
+        path = f"{self.root}/spooled"
+        large = b"Subject: large\r\n\r\n" + b"x" * 50_000
+        self.mail.disk.write_file(path, large)
+        medium = b"Subject: s\r\n\r\n" + b"x" * 20_000
+        deliver(self.mail, arrival(1), arrival(2, content=large, path=path), arrival(3, content=medium))
+        now(self.mail.checkpoint())
+        self.assertEqual([], self.rendered())
+        self.clock.advance(limits.CHECKPOINT_QUIET)
+        now(self.mail.checkpoint())
+        self.assertEqual([1, 2, 3], self.rendered())
+        view = now(self.mail.select("INBOX", claim_recent=True))
+        expected = {uid: pack(render(self.read(view, uid))) for uid in (1, 2, 3)}
+        self.patch(rendering, "render", lambda octets, effort=None: 1 / 0)
+        self.assertEqual(expected, now(view.rendered([1, 2, 3])))
+        self.assertEqual(b"Return-Path: <>\r\nSubject: large\r\n\r\n", now(view.headers([2]))[2])
+
+    def test_renders_newest(self) -> None:
+        """
+        A checkpoint renders no more than it may do, the newest first, and looks no further back than a while behind the last.
+        """
+        self.patch(checkpoints, "_WINDOW", 3)
+        deliver(self.mail, *map(arrival, range(1, 7)))
+        self.clock.advance(limits.CHECKPOINT_QUIET)
+        now(self.mail.checkpoint(limit=2))
+        self.assertEqual([5, 6], self.rendered())
+        now(self.mail.checkpoint(limit=1))
+        self.assertEqual([4, 5, 6], self.rendered())
+        now(self.mail.checkpoint())
+        self.assertEqual([4, 5, 6], self.rendered())
+        deliver(self.mail, arrival(7))
+        self.clock.advance(limits.CHECKPOINT_QUIET)
+        now(self.mail.checkpoint())
+        self.assertEqual([4, 5, 6, 7], self.rendered())
+        deliver(self.mail, arrival(8))
+        self.clock.advance(limits.CHECKPOINT_QUIET)
+        self.patch(checkpoints, "_WINDOW", 6)
+        now(self.mail.checkpoint())
+        self.assertEqual([1, 2, 3, 4, 5, 6, 7, 8], self.rendered())
+
+    def test_cannot_render(self) -> None:
+        """
+        What cannot be read, or makes trouble, is left out; a full disk does no harm.
+        """
+        path = f"{self.root}/spooled"
+        self.mail.disk.write_file(path, MESSAGE)
+        deliver(self.mail, arrival(1, path=path, is_shared=True), arrival(2), arrival(3, content=b"bad"))
+        for file in self.files():
+            os.remove(file)
+        self.clock.advance(limits.CHECKPOINT_QUIET)
+        real = render
+
+        def fails(octets: bytes, effort: Effort | None = None) -> Rendered:
+            return real(octets[: 1 // (not octets.endswith(b"bad"))] + octets[1:], effort)
+
+        self.patch(rendering, "render", fails)
+        now(self.mail.checkpoint())
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        self.assertEqual([2], self.rendered())
+
+        def full(keep: rendering.Keep, transaction: ITransaction) -> None:
+            raise DiskFull("No room on the disk.")
+
+        self.patch(rendering.Keep, "__call__", full)
+        deliver(self.mail, arrival(4))
+        self.clock.advance(limits.CHECKPOINT_QUIET)
+        self.assertEqual(1, now(self.mail.checkpoint()))
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        self.assertEqual([2], self.rendered())
 
     def test_orphans(self) -> None:
         """

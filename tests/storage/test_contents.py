@@ -12,11 +12,14 @@ from functools import partial
 from typing import Any
 
 from tests.storage.case import StoreCase
+from tests.support.disks import InlinePool
 from tests.support.drive import failure_of, now
 from tests.support.stores import ALICE, BOB, MESSAGE, append, arrival, deliver, staged
 from twisted_mail_server.disk.databases import Database
 from twisted_mail_server.disk.real import RealDisk
 from twisted_mail_server.interfaces import ITransaction
+from twisted_mail_server.message.addresslists import Effort
+from twisted_mail_server.message.headers import header_end
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.changes import Rendered
 from twisted_mail_server.model.errors import (
@@ -24,7 +27,7 @@ from twisted_mail_server.model.errors import (
     DiskFull,
     TemporaryFailure,
 )
-from twisted_mail_server.protocols.imap.rendering import render
+from twisted_mail_server.protocols.imap.rendering import pack, render
 from twisted_mail_server.storage import rendering
 from twisted_mail_server.storage.opening import AccountDatabase
 from twisted_mail_server.storage.registry import STORES
@@ -82,7 +85,59 @@ class ContentTests(StoreCase):
         self.assertEqual(MESSAGE, self.read(view, 2))
         (problem,) = now(self.mail.problems())
         self.assertIn("cannot be read", problem)
-        failure_of(view.fetch([1, 2], rendered=True), TemporaryFailure)
+        failure_of(view.rendered([1, 2]), TemporaryFailure)
+
+    def test_examined(self) -> None:
+        """
+        What is little and in memory is looked at here; more, and what is in a file, in one trip to a thread, and the file is kept
+        until then.
+        """
+        append(self.mail, "INBOX", b"x" * 50_000, MESSAGE)
+        deliver(self.mail, *(arrival(number, content=b"y" * 30_000, prefix=b"") for number in (1, 2, 3)))
+        pool = InlinePool()
+        mail = now(self.process(pool).open(ALICE))
+        view = now(mail.select("INBOX", claim_recent=False))
+        for uids, expected, trips in (
+            ([2, 3], {2: len(MESSAGE), 3: 30_000}, 0),
+            ([1, 2], {1: 50_000, 2: len(MESSAGE)}, 1),
+            ([3, 4, 5], {3: 30_000, 4: 30_000, 5: 30_000}, 1),
+        ):
+            before = pool.trips
+            found = now(view.examine(uids, lambda _, octets: (len(octets), mail.is_read(1))))
+            self.assertEqual({uid: (size, 1 in uids) for uid, size in expected.items()}, found)
+            self.assertEqual(trips, pool.trips - before)
+            self.assertFalse(mail.is_read(1))
+
+    def test_file_gone_while_examined(self) -> None:
+        """
+        A message whose file somebody removed cannot be looked at; nothing stays open.
+        """
+        append(self.mail, "INBOX", b"x" * 50_000)
+        view = now(self.mail.select("INBOX", claim_recent=True))
+        os.remove(self.files()[0])
+        failure_of(view.examine([1], lambda uid, octets: octets), TemporaryFailure)
+        self.assertFalse(self.mail.is_read(1))
+
+    def test_file_gone_ahead(self) -> None:
+        """
+        Of messages that are read ahead, in one trip to a thread, one whose file somebody removed has to be opened.
+        """
+        contents = [letter * 40_000 for letter in (b"a", b"b", b"c")]
+        append(self.mail, "INBOX", *contents, b"d" * 20_000)
+        pool = InlinePool()
+        mail = now(self.process(pool).open(ALICE))
+        view = now(mail.select("INBOX", claim_recent=True))
+        before = pool.trips
+        self.assertEqual([*contents, b"d" * 20_000], now(view.read_ahead([1, 2, 3, 4])))
+        self.assertEqual(1, pool.trips - before)
+        self.assertEqual([b"d" * 20_000], now(view.read_ahead([4])))
+        self.assertEqual(1, pool.trips - before)
+        for path in self.files():
+            with open(path, "rb") as file:
+                if file.read(1) == b"b":
+                    os.remove(path)
+        self.assertEqual([contents[0], None, contents[2]], now(view.read_ahead([1, 2, 3])))
+        self.assertFalse(mail.is_read(1))
 
     def test_file_changed(self) -> None:
         """
@@ -116,39 +171,97 @@ class ContentTests(StoreCase):
         """
         What was rendered is kept, and a content is not read for it again; a foreign version is made anew.
         """
-        append(self.mail, "INBOX", MESSAGE, b"Subject: x\r\nX-Long: " + b"y" * limits.HEADER_KEPT + b"\r\n\r\n")
+        long = b"Subject: x\r\nX-Long: " + b"y" * limits.HEADER_KEPT + b"\r\n\r\n"
+        deliver(self.mail, arrival(1), arrival(2, content=long))
         view = now(self.mail.select("INBOX", claim_recent=True))
         now(view.copy([1], "INBOX"))
-        first = now(view.fetch([1, 2, 3], rendered=True, header=True))
+        self.assertEqual([], self.kept())
+        expected = {uid: pack(render(self.read(view, uid))) for uid in (1, 2, 3)}
+        self.assertEqual(expected, now(view.rendered([1, 2, 3])))
+        self.assertEqual([1, 2, 3], list(now(view.headers([1, 2, 3]))))
         self.assertEqual([(1,), (0,)], now(self.mail.query("SELECT header IS NOT NULL FROM rendered ORDER BY content")))
         rendered: list[bytes] = []
         real = render
 
-        def counting(octets: bytes) -> Rendered:
+        def counting(octets: bytes, effort: Effort | None = None) -> Rendered:
             rendered.append(octets)
-            return real(octets)
+            return real(octets, effort)
 
         self.patch(rendering, "render", counting)
-        self.assertEqual(first, now(view.fetch([1, 2, 3], rendered=True, header=True)))
+        self.assertEqual(expected, now(view.rendered([1, 2, 3])))
+        self.assertEqual(b"Return-Path: <>\r\n" + long, now(view.headers([1, 2, 3]))[2])
         self.assertEqual(1, len(rendered))
         now(self.mail.database.transact(lambda transaction: transaction.execute("UPDATE rendered SET packed = x'00'")))
-        self.assertEqual(first[0].rendered, now(view.fetch([3], rendered=True))[0].rendered)
+        self.assertEqual({3: expected[3]}, now(view.rendered([3])))
         self.assertEqual(2, len(rendered))
-        now(view.fetch([1], rendered=True))
+        now(view.rendered([1]))
         self.assertEqual(2, len(rendered))
+
+    def kept(self) -> list[tuple[Any, ...]]:
+        """
+        What is kept of each content.
+        """
+        return now(self.mail.query("SELECT packed, header FROM rendered ORDER BY content"))
+
+    def test_rendered_by_append(self) -> None:
+        """
+        APPEND renders what is in memory, however much there is; what goes into a file is left for later.
+        """
+        medium = b"Subject: medium\r\n\r\n" + b"x" * 30_000
+        for contents in ((MESSAGE,), (medium, medium, medium, b"Subject: large\r\n\r\n" + b"x" * 50_000)):
+            before = self.kept()
+            append(self.mail, "INBOX", *contents)
+            kept = [
+                (pack(render(octets)), octets[: header_end(octets)])
+                for octets in contents
+                if len(octets) <= limits.INLINE_CONTENT
+            ]
+            self.assertEqual(before + kept, self.kept())
+        self.patch(rendering, "render", lambda octets, effort=None: 1 / 0)
+        view = now(self.mail.select("INBOX", claim_recent=True))
+        expected = [render(MESSAGE), *[render(medium)] * 3]
+        self.assertEqual(list(map(pack, expected)), list(now(view.rendered([1, 2, 3, 4])).values()))
+        self.assertEqual(4, len(now(view.headers([1, 2, 3, 4]))))
+
+    def test_append_survives(self) -> None:
+        """
+        A message that cannot be rendered is taken all the same, and those with it are rendered; the log knows of it.
+        """
+        real = render
+
+        def fails(octets: bytes, effort: Effort | None = None) -> Rendered:
+            return real(octets[: 1 // (octets != b"bad")] + octets[1:], effort)
+
+        self.patch(rendering, "render", fails)
+        append(self.mail, "INBOX", MESSAGE, b"bad", MESSAGE)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        self.assertEqual([(1,), (3,)], now(self.mail.query("SELECT content FROM rendered ORDER BY content")))
+        self.assertEqual(b"bad", self.read(now(self.mail.select("INBOX", claim_recent=True)), 2))
+
+    def test_much_effort(self) -> None:
+        """
+        Messages that together make much work are left to who asks for them, from the one on that makes too much; nothing that was
+        cut short is kept.
+        """
+        strange = b"To: " + b"(c) a@b, " * 10 + b"\r\n\r\n"
+        self.patch(rendering, "Effort", lambda: Effort(100))
+        append(self.mail, "INBOX", MESSAGE, strange, strange, strange, MESSAGE)
+        contents = now(self.mail.query("SELECT content FROM rendered ORDER BY content"))
+        self.assertEqual([(1,), (2,)], contents)
+        self.assertEqual((pack(render(strange)), strange), self.kept()[1])
 
     def test_keeping_fails(self) -> None:
         """
         When what was rendered cannot be kept, it is told all the same.
         """
-        append(self.mail, "INBOX", MESSAGE)
+        deliver(self.mail, arrival(1))
         view = now(self.mail.select("INBOX", claim_recent=True))
 
         async def full(database: Database, function: Callable[[Any], Any]) -> Any:
             raise DiskFull("No room on the disk.")
 
         self.patch(Database, "transact", full)
-        self.assertIsNotNone(now(view.fetch([1], rendered=True))[0].rendered)
+        self.assertEqual([1], list(now(view.rendered([1]))))
 
     def test_subscription_names(self) -> None:
         """
@@ -219,7 +332,7 @@ class ContentTests(StoreCase):
         """
         A message that goes for good while it is to be rendered is left out.
         """
-        append(self.mail, "INBOX", MESSAGE, MESSAGE)
+        deliver(self.mail, arrival(1), arrival(2))
         view = now(self.mail.select("INBOX", claim_recent=True))
         real = self.mail.database.query
         asked: list[str] = []
@@ -232,7 +345,7 @@ class ContentTests(StoreCase):
             return rows
 
         self.patch(AccountDatabase, "query", query)
-        self.assertEqual([2], [row.uid for row in now(view.fetch([1, 2], rendered=True))])
+        self.assertEqual([2], list(now(view.rendered([1, 2]))))
 
     def test_much_to_render(self) -> None:
         """
@@ -241,5 +354,4 @@ class ContentTests(StoreCase):
         self.patch(limits, "MESSAGE_SIZE", 100_000)
         append(self.mail, "INBOX", *[b"Subject: s\r\n\r\n" + b"x" * 60_000] * 5)
         view = now(self.mail.select("INBOX", claim_recent=True))
-        rows = now(view.fetch([1, 2, 3, 4, 5], rendered=True))
-        self.assertEqual([True] * 5, [row.rendered is not None for row in rows])
+        self.assertEqual([1, 2, 3, 4, 5], list(now(view.rendered([1, 2, 3, 4, 5]))))

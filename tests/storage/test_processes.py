@@ -47,6 +47,35 @@ class ProcessesTests(StoreCase):
         now(other.delete_mailbox("gone"))
         self.assertTrue(now(gone.advance()).is_deleted)
 
+    def test_both_change_flags(self) -> None:
+        """
+        Whoever changes flags sees what the others have changed before, though no news of it came, and sees all of it right.
+        """
+        self.wire.hears = False
+        deliver(self.mail, *map(arrival, range(1, 9)))
+        ours = now(self.mail.select("INBOX", claim_recent=True))
+        theirs = now(now(self.process().open(ALICE)).select("INBOX", claim_recent=True))
+        everything = list(ours.snapshot.uids)
+        now(ours.change_flags([1, 2, 3, 5], "+", ["\\Seen"]))
+        now(theirs.change_flags([2, 3, 4], "+", ["\\Flagged", "theirs"]))
+        now(theirs.expunge([8], only_deleted=False))
+        now(ours.change_flags(everything, "+", ["\\Draft", "ours"]))
+        now(ours.change_flags([3, 6], "-", ["\\Draft"]))
+        now(theirs.change_flags(everything, "-", ["\\Seen"]))
+        for view in (ours, theirs):
+            now(view.advance())
+        fresh = now(now(self.process().open(ALICE)).select("INBOX", claim_recent=True)).snapshot
+        for view in (ours, theirs):
+            snapshot = view.snapshot
+            self.assertEqual(
+                (fresh.uids, fresh.masks, fresh.modseqs), (snapshot.uids, snapshot.masks, snapshot.modseqs)
+            )
+            self.assertEqual((fresh.keywords, fresh.modseq), (snapshot.keywords, snapshot.modseq))
+        flags = [set(fresh.keywords.flags(mask)) for mask in fresh.masks]
+        self.assertEqual({"\\Flagged", "\\Draft", "theirs", "ours"}, flags[1])
+        self.assertEqual({"\\Flagged", "theirs", "ours"}, flags[2])
+        self.assertEqual({"ours"}, flags[5])
+
     def test_lost_news(self) -> None:
         """
         When news are lost, a look every half minute finds what happened, while somebody waits.

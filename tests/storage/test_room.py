@@ -71,7 +71,7 @@ class RoomTests(StoreCase):
         view = now(self.mail.select("INBOX", claim_recent=True))
         real = Database.transact
 
-        async def full(database: Database, function: Callable[[Any], Any]) -> Any:
+        async def full(database: Database, function: Callable[[Any], Any], *, is_brief: bool = False) -> Any:
             if os.path.exists(reserve):
                 raise DiskFull("No room on the disk.")
             return await real(database, function)
@@ -92,7 +92,7 @@ class RoomTests(StoreCase):
         """
         os.remove(f"{self.root}/accounts/reserve")
 
-        async def full(database: Database, function: Callable[[Any], Any]) -> Any:
+        async def full(database: Database, function: Callable[[Any], Any], *, is_brief: bool = False) -> Any:
             raise DiskFull("No room on the disk.")
 
         self.patch(Database, "transact", full)

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.changes import Changes, MailboxSnapshot, Reflagged
 from twisted_mail_server.model.flags import Keywords
-from twisted_mail_server.storage.flagging import Operation, Tally, Translation, learn_what_fits
-from twisted_mail_server.storage.snapshots import differences, position, snapshot_of, with_ghosts
+from twisted_mail_server.storage.flagging import Operation, Tally, Translation, count_of, learn_what_fits
+from twisted_mail_server.storage.snapshots import differences, position, snapshot_of, with_flags, with_ghosts
 
 Rows = dict[int, tuple[int, int]]
 
@@ -77,6 +77,37 @@ class DifferencesTests(SynchronousTestCase):
             self.assertEqual(Changes(vanished=vanished), differences(merged, new))
             self.assertEqual(99, merged.modseq)
 
+    def test_flags(self) -> None:
+        """
+        A snapshot brought up to a STORE is the one that reading every message again gives; the old one stays as it is.
+        """
+        chance = Random(3)
+        for _ in range(200):
+            size = chance.choice((1, 5, 300))
+            before, _, uidnext, _ = evolution(chance, size, 0, 0)
+            after = dict(before)
+            share = chance.choice((0.01, 0.5, 1))
+            changed = {uid: chance.randrange(1 << 60) for uid in before if chance.random() < share}
+            after.update({uid: (mask, 500) for uid, mask in changed.items()})
+            old = snapshot(before, uidnext, 99)
+            new = with_flags(old, list(changed), list(changed.values()), Keywords(("a",)), 500)
+            assert new is not None
+            expected = snapshot(after, uidnext, 500)
+            self.assertEqual(
+                (expected.uids, expected.masks, expected.modseqs, expected.modseq, expected.uidnext),
+                (new.uids, new.masks, new.modseqs, new.modseq, new.uidnext),
+            )
+            self.assertEqual(("a",), new.keywords.names)
+            self.assertEqual(snapshot(before, uidnext, 99).masks, old.masks)
+
+    def test_flags_of_others(self) -> None:
+        """
+        What names a message that is not there does not fit.
+        """
+        old = snapshot({2: (0, 1), 3: (0, 1), 5: (0, 1), 6: (0, 1)}, 9, 1)
+        for uids in ([1], [4], [7], [1, 2], [3, 4], [3, 4, 5], [2, 3, 4, 5, 6], [5, 6, 7], [2, 9]):
+            self.assertIsNone(with_flags(old, uids, [1] * len(uids), Keywords(), 2), uids)
+
     def test_position(self) -> None:
         """
         A UID is found where it stands, or nowhere.
@@ -96,6 +127,7 @@ class FlaggingTests(SynchronousTestCase):
         self.assertEqual(0b1110, Operation.of("+", 0b0110)(0b1010))
         self.assertEqual(0b1000, Operation.of("-", 0b0110)(0b1010))
         self.assertEqual(0b0110, Operation.of("=", 0b0110)(0b1010))
+        self.assertEqual([0b1110, 0b0111], Operation.of("+", 0b0110).all_of([0b1010, 0b0001]))
 
     def test_translation(self) -> None:
         """
@@ -125,4 +157,5 @@ class FlaggingTests(SynchronousTestCase):
         """
         Unseen and deleted messages are counted, and octets.
         """
+        self.assertEqual([2, 0], [count_of([8, 1, 24, 2], bit) for bit in (8, 4)])
         self.assertEqual(Tally(3, 2, 1, 60), Tally.of([(1, 10), (8, 20), (0, 30)]))

@@ -65,7 +65,8 @@ class ThreadsTests(TestCase):
                 await view.advance(keep_vanished=True)
                 uids = list(view.snapshot.uids)
                 await view.change_flags(uids[::3], "+", ["\\Seen"])
-                for row in await view.fetch(uids[-3:], rendered=True):
+                await view.rendered(uids[-3:])
+                for row in await view.fetch(uids[-3:]):
                     content = await view.open_content(row.uid)
                     self.assertEqual(row.size, len(await content.read()))
                     content.close()

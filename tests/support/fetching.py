@@ -4,7 +4,8 @@ Mailboxes to fetch from and to search, and views of them that misbehave.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from attrs import define, field
 
@@ -15,6 +16,9 @@ from twisted_mail_server.model.changes import FlagResult, MailboxSnapshot, Messa
 from twisted_mail_server.model.errors import MailError, MessageGone
 from twisted_mail_server.protocols.imap import fetching, searching
 from twisted_mail_server.protocols.imap.cursor import Cursor
+from twisted_mail_server.protocols.imap.search_memory import MailboxMemory
+
+_T = TypeVar("_T")
 
 PLAIN = (
     b"From: Fred Foobar <foobar@Blurdybloop.example>\r\nTo: mooch@owatagu.example\r\nSubject: afternoon meeting\r\n"
@@ -112,6 +116,7 @@ def search(
     *pieces: bytes,
     recent: frozenset[int] = frozenset(),
     pause: Callable[[], Awaitable[None]] | None = None,
+    memory: MailboxMemory | None = None,
 ) -> list[int]:
     """
     SEARCH, with literals between the pieces of text.
@@ -119,7 +124,7 @@ def search(
     cursor = Cursor(pieces)
     keys = searching.read_keys(cursor)
     cursor.end()
-    return now(searching.run(keys, view, recent=recent, pause=pause))
+    return now(searching.run(keys, view, recent=recent, pause=pause, memory=memory))
 
 
 @define(eq=False)
@@ -181,13 +186,20 @@ class BadView:
         """
         return self.view.snapshot
 
-    async def fetch(self, uids: Sequence[int], *, rendered: bool = False, header: bool = False) -> list[MessageRow]:
+    async def fetch(self, uids: Sequence[int], *, header: bool = False) -> list[MessageRow]:
         """
         Rows, some of them left out.
         """
         self.fetched.append(len(uids))
         wanted = [uid for uid in uids if uid not in self.rowless]
-        return await self.view.fetch(wanted, rendered=rendered, header=header)
+        return await self.view.fetch(wanted, header=header)
+
+    async def rendered(self, uids: Sequence[int]) -> Mapping[int, bytes]:
+        """
+        What is rendered, some of it left out.
+        """
+        self.fetched.append(len(uids))
+        return await self.view.rendered([uid for uid in uids if uid not in self.rowless])
 
     async def open_content(self, uid: int) -> IContent | BadContent:
         """
@@ -197,6 +209,26 @@ class BadView:
         if uid in self.gone:
             raise MessageGone("Gone.")
         return self.contents.get(uid) or await self.view.open_content(uid)
+
+    async def read_ahead(self, uids: Sequence[int]) -> list[bytes | None]:
+        """
+        Nothing: each is opened by itself.
+        """
+        return [None]
+
+    async def headers(self, uids: Sequence[int]) -> Mapping[int, bytes]:
+        """
+        Headers, some of them left out.
+        """
+        self.fetched.append(len(uids))
+        return await self.view.headers([uid for uid in uids if uid not in self.rowless])
+
+    async def examine(self, uids: Sequence[int], look: Callable[[int, bytes], _T]) -> Mapping[int, _T]:
+        """
+        Contents, some of them left out.
+        """
+        self.opened.extend(uids)
+        return await self.view.examine([uid for uid in uids if uid not in self.gone], look)
 
     async def change_flags(
         self, uids: Sequence[int], operation: str, flags: Sequence[str], *, unchanged_since: int | None = None

@@ -8,7 +8,7 @@ import json
 from io import BytesIO, StringIO
 from typing import Any
 
-from twisted.logger import FileLogObserver, Logger, LogLevel, LogPublisher, textFileLogObserver
+from twisted.logger import FileLogObserver, Logger, LogLevel, LogPublisher, formatEvent, textFileLogObserver
 from twisted.python import log as legacy
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -71,6 +71,33 @@ class TextTests(LinesTestCase):
             "info servers.smtp: took ab queue_id=ab size=5 took=0.123457 accounts=a,b raw=\\xff",
             line.partition(" ")[2],
         )
+
+    def test_sentences(self) -> None:
+        """
+        A sentence is what Twisted makes of its format, whatever that asks for; one that cannot be made says why.
+        """
+        for expected, format, fields in (
+            ("a is 1.50, {b}", "{name} is {number:.2f}, {{b}}", {"name": "a", "number": 1.5}),
+            ("called", "{call()}", {"call": lambda: "called"}),
+            ("5", "{number.real}", {"number": 5}),
+            ("'a'", "{name!r}", {"name": "a"}),
+            ("  a", "{name:>{width}}", {"name": "a", "width": 3}),
+            ("Unable to format event {", "{nothing}", {}),
+            ("Unable to format event {", "{", {}),
+            ("Unable to format event {", "{name}", {"name": Nameless()}),
+        ):
+            self.log.info(format, **fields)
+            (line, *_) = self.written()
+            found = line.partition("servers.smtp: ")[2]
+            self.assertTrue(found.startswith(expected), found)
+            self.assertIn(expected, formatEvent({"log_format": format, **fields}))
+
+    def test_empty(self) -> None:
+        """
+        A field that says nothing is left out, whatever it says nothing with.
+        """
+        self.log.info("x", nothing="", octets=b"", none=None, zero=0, words=[])
+        self.assertEqual('info servers.smtp: x none="" zero=0 words=""', self.written()[0].partition(" ")[2])
 
     def test_fixed_time(self) -> None:
         """

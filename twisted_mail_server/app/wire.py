@@ -25,7 +25,6 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.logger import Logger
-from twisted.python.threadpool import ThreadPool
 
 from twisted_mail_server.admin.operations import Operations
 from twisted_mail_server.admin.peers import RUN, Peers
@@ -43,12 +42,14 @@ from twisted_mail_server.delivery.routing import Router
 from twisted_mail_server.directory.names import LocalNames
 from twisted_mail_server.directory.sqlite import SqliteDirectory
 from twisted_mail_server.disk.real import RealDisk
+from twisted_mail_server.disk.workers import Workers
 from twisted_mail_server.interfaces import IAuthenticator, IDisk, IMeters, Unmetered
 from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.envelopes import Service
 from twisted_mail_server.model.errors import BadSetting
 from twisted_mail_server.model.queue import FINAL_FATES, Fate
+from twisted_mail_server.protocols.imap.search_memory import SearchMemory
 from twisted_mail_server.relay.manager import RelayManager
 from twisted_mail_server.servers.base import Terms, TlsUse
 from twisted_mail_server.servers.http import HttpFactory
@@ -194,9 +195,8 @@ async def _quota_of(directory: SqliteDirectory, account_id: AccountId) -> int | 
     return None if account is None else account.quota
 
 
-def _pool(threads: int, name: str, closing: Closing) -> ThreadPool:
-    pool = ThreadPool(0, threads, name)
-    pool.start()
+def _pool(threads: int, name: str, closing: Closing) -> Workers:
+    pool = Workers(threads, name)
     closing.add(pool.stop)
     return pool
 
@@ -222,8 +222,8 @@ def named_certificates(settings: Settings, reactor: Any) -> ServerContexts | Non
 
     @raise BadSetting: it cannot be used; or the SQLite library cannot, which is found here too.
     """
-    # Reads two files in this thread: its pool never starts.
-    disk = RealDisk(settings.data_dir, reactor, ThreadPool(0, 1), reactor.callFromThread, os.urandom)
+    # Reads two files in this thread: its pool has nothing to do.
+    disk = RealDisk(settings.data_dir, reactor, Workers(1, "none"), reactor.callFromThread, os.urandom)
     pairs = read_pairs(disk, settings)
     return ServerContexts(pairs) if pairs else None
 
@@ -269,6 +269,7 @@ class Server:
     _maintenance: Maintenance
     hooks: Hooks
     meters: Meters
+    search_memory: SearchMemory = field(init=False, factory=SearchMemory)
 
     def factory(self, listener: Listener) -> IProtocolFactory:
         """
@@ -353,7 +354,9 @@ async def _start(
     intake = Intake(
         spool, router, store, clock, random, settings.hostname, settings.limits.recipients, terms, hooks, meters
     )
-    delivery = Dispatcher(spool, router, outcomes, clock, store, relay, hooks, intake.redirected, meters)
+    delivery = Dispatcher(
+        spool, router, outcomes, clock, store, relay, hooks, intake.redirected, meters, limits.LANE_REST
+    )
     maintenance = Maintenance(spool, store, clock, settings.spool.history, meters)
     authenticator: IAuthenticator = build_authenticator(
         directory, store, resources.passwords, clock, random, settings.auth.checkers, meters
@@ -460,6 +463,7 @@ def _imap(server: Server, terms: Terms) -> IProtocolFactory:
         separator=settings.separator,
         message_size=settings.limits.message_size,
         unasked_literal=limits.UNASKED_LITERAL if settings.imap.literals == "minus" else None,
+        search_memory=server.search_memory,
     )
 
 

@@ -15,10 +15,11 @@ from attrs import Factory, define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twisted_mail_server.delivery.deciding import Deciding, Redirected, is_ours
 from twisted_mail_server.delivery.hooks import Hooks
-from twisted_mail_server.delivery.local import LocalDelivery, failed
+from twisted_mail_server.delivery.local import FRESH, LocalDelivery, failed
 from twisted_mail_server.delivery.outcomes import Outcomes
 from twisted_mail_server.delivery.routing import Local, Router
 from twisted_mail_server.interfaces import IMailStore, IMeters, IRelay, ISpool, Unmetered
@@ -45,6 +46,16 @@ _Key = tuple[QueueId, int]
 
 
 @define(eq=False)
+class Recorder:
+    """
+    Results that wait to be written down, with who waits for it.
+    """
+
+    waiting: list[tuple[Sequence[tuple[QueuedMessage, Result]], Deferred[None]]] = field(factory=list)
+    is_busy: bool = False
+
+
+@define(eq=False)
 class Dispatcher:
     """
     Brings every message to its destinations, and their fates to the spool.
@@ -61,6 +72,8 @@ class Dispatcher:
     #: To whom mail goes that a hook redirects.
     _redirected: Redirected | None = None
     _meters: IMeters = field(factory=Unmetered)
+    #: Seconds between two batches of one account.
+    _rest: float = 0.0
     _local: LocalDelivery = field(init=False)
     _deciding: Deciding = field(init=False)
     #: What is not settled; contents are kept only until the first try.
@@ -71,11 +84,13 @@ class Dispatcher:
     _due: list[tuple[int, QueueId]] = field(init=False, factory=list)
     _timer: IDelayedCall | None = field(init=False, default=None)
     _in_memory: int = field(init=False, default=0)
+    #: Of tries elsewhere, and of deliveries here.
+    _recorders: tuple[Recorder, Recorder] = field(init=False, factory=lambda: (Recorder(), Recorder()))
     _relaying: set[Deferred[None]] = field(init=False, factory=set)
     _is_stopped: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._local = LocalDelivery(self._spool, self._store, self._record_local, self._clock, self._meters)
+        self._local = LocalDelivery(self._spool, self._store, self._record_local, self._clock, self._meters, self._rest)
         self._deciding = Deciding(self._spool, self._clock, self._hooks, self._redirected)
 
     async def start(self) -> int:
@@ -300,6 +315,13 @@ class Dispatcher:
         message = self._messages.get(queue_id)
         return message is not None and number in message.pending
 
+    def _is_new(self, message: QueuedMessage) -> bool:
+        """
+        Whether it was promised just now, and never tried.
+        """
+        is_fresh = self._clock.seconds() - message.envelope.received < FRESH
+        return is_fresh and not any(state.attempts for state in message.states)
+
     async def _relay_out(self, message: QueuedMessage, numbers: Sequence[int], domain: str) -> None:
         """
         One try at one domain.
@@ -310,7 +332,7 @@ class Dispatcher:
             results = [Result(number, Outcome.DEFERRED, text, "4.4.0") for number in numbers]
         else:
             # Between two tries an operator may have changed what our copy says.
-            current = await self._spool.find(message.id)
+            current = self._messages.get(message.id) if self._is_new(message) else await self._spool.find(message.id)
             allowed = numbers if current is None else [one for one in numbers if one in current.pending]
             self._busy.difference_update((message.id, one) for one in numbers if one not in allowed)
             if not allowed:
@@ -331,23 +353,54 @@ class Dispatcher:
 
     async def _record(self, pairs: Sequence[tuple[QueuedMessage, Result]], *, is_local: bool) -> None:
         """
+        Write results down.  What comes while others are being written down is so together after them: one message may have gone to
+        many.
+        """
+        recorder = self._recorders[is_local]
+        recorded: Deferred[None] = Deferred()
+        recorder.waiting.append((pairs, recorded))
+        if not recorder.is_busy:
+            recorder.is_busy = True
+            Deferred.fromCoroutine(self._record_all(recorder, is_local))
+        await recorded
+
+    async def _record_all(self, recorder: Recorder, is_local: bool) -> None:
+        while recorder.waiting:
+            together, recorder.waiting = recorder.waiting, []
+            try:
+                await self._record_together([pair for pairs, _ in together for pair in pairs], is_local)
+            except Exception:  # noqa: BLE001 (a bug of ours: whoever waits gets it)
+                failure = Failure()
+                for _, recorded in together:
+                    recorded.errback(failure)
+            else:
+                for _, recorded in together:
+                    recorded.callback(None)
+        recorder.is_busy = False
+
+    async def _record_together(self, pairs: Sequence[tuple[QueuedMessage, Result]], is_local: bool) -> None:
+        """
         Write results down, and see to what is to be tried again.
         """
         # Other recipients of the same message may have got further meanwhile.
         current = [(self._messages.get(message.id, message), result) for message, result in pairs]
         states = await self._outcomes.record(current, is_local=is_local)
-        touched: dict[QueueId, None] = {}
+        changed: dict[QueueId, list[RecipientState]] = {}
+        again: dict[QueueId, None] = {}
         for (message, result), state in zip(pairs, states, strict=True):
             self._busy.discard((message.id, result.number))
             kept = self._messages.get(message.id)
-            if kept is not None:
-                was = kept.states[result.number]
-                if state.fate is Fate.PENDING and was.fate is not Fate.PENDING:
-                    # An operator's word stands against a try that did not succeed.
-                    state = evolve(state, fate=was.fate)
-                self._update(message.id, kept.with_state(result.number, state).states)
-                touched[message.id] = None
-        for queue_id in touched:
+            if kept is None:
+                continue
+            now = changed.setdefault(message.id, list(kept.states))
+            if state.fate is Fate.PENDING:
+                # An operator's word stands against a try that did not succeed.
+                state = evolve(state, fate=now[result.number].fate)
+                again[message.id] = None
+            now[result.number] = state
+        for queue_id, now in changed.items():
+            self._update(queue_id, now)
+        for queue_id in again:
             if queue_id in self._messages:
                 self._dispatch(self._messages[queue_id])
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,7 +31,7 @@ BATCH = 100
 ACCOUNTS_AT_ONCE = 16
 
 #: Seconds within which a first try is that of a message just promised; one that was recovered from the spool is older.
-_FRESH = 2
+FRESH = 2
 
 #: Who records results; it never fails.
 Record = Callable[[Sequence[tuple[QueuedMessage, Result]]], Awaitable[None]]
@@ -70,6 +70,10 @@ class Lane:
     #: Messages whose fate is durable in the spool, so that the account may forget their ids.
     settled: list[QueueId] = field(factory=list)
     is_busy: bool = False
+    #: When its last batch began.
+    began: float = 0.0
+    #: It rests until then.
+    rest: IDelayedCall | None = None
 
 
 @define(eq=False)
@@ -83,6 +87,8 @@ class LocalDelivery:
     _record: Record
     _clock: IReactorTime
     _meters: IMeters = field(factory=Unmetered)
+    #: Seconds between the beginnings of two batches of one account: what arrives in between shares the next.
+    _rest: float = 0.0
     #: Takes the seconds of each delivery.
     _took: Callable[[float], object] = field(init=False)
     _lanes: dict[AccountId, Lane] = field(init=False, factory=dict)
@@ -109,9 +115,23 @@ class LocalDelivery:
         lane.waiting.append(Job(message, number, JUNK if is_junk else INBOX, added, since))
         if not lane.is_busy:
             lane.is_busy = True
-            self._under_way += 1
-            working: Deferred[None] = self._at_once.run(lambda: Deferred.fromCoroutine(self._work(lane)))
-            working.addErrback(self._lane_failed, lane).addBoth(self._ended)
+            self._begin(lane)
+
+    def _begin(self, lane: Lane) -> None:
+        """
+        Work in a lane, or have it rest first.  A message that is alone waits for nothing.
+        """
+        pause = lane.began + self._rest - self._clock.seconds()
+        if pause > 0:
+            lane.rest = self._clock.callLater(pause, self._rested, lane)
+            return
+        self._under_way += 1
+        working: Deferred[None] = self._at_once.run(lambda: Deferred.fromCoroutine(self._work(lane)))
+        working.addErrback(self._lane_failed, lane).addBoth(self._ended)
+
+    def _rested(self, lane: Lane) -> None:
+        lane.rest = None
+        self._begin(lane)
 
     async def stop(self) -> None:
         """
@@ -119,6 +139,9 @@ class LocalDelivery:
         """
         for lane in self._lanes.values():
             lane.waiting.clear()
+            if lane.rest is not None:
+                lane.rest.cancel()
+                lane.rest = None
         while self._under_way:
             idle: Deferred[None] = Deferred()
             self._idle.append(idle)
@@ -133,15 +156,20 @@ class LocalDelivery:
 
     async def _work(self, lane: Lane) -> None:
         """
-        Deliver batches until nothing waits.
+        Deliver a batch, and what is too much for it.
         """
         try:
+            lane.began = self._clock.seconds()
             while lane.waiting:
                 batch, lane.waiting = lane.waiting[:BATCH], lane.waiting[BATCH:]
                 await self._try(lane, batch)
+                if len(batch) < BATCH:
+                    break
         finally:
-            lane.is_busy = False
-            if not lane.settled and not lane.waiting:
+            lane.is_busy = bool(lane.waiting)
+            if lane.is_busy:
+                self._begin(lane)
+            elif not lane.settled:
                 self._lanes.pop(lane.account, None)
 
     async def _try(self, lane: Lane, batch: Sequence[Job]) -> None:
@@ -211,7 +239,7 @@ def promised(message: QueuedMessage, number: int, now: float) -> float:
     When a message that is to be delivered C{now} was promised: just now if this is its first try, else to the second.
     """
     received = message.envelope.received
-    is_fresh = not message.states[number].attempts and now - received < _FRESH
+    is_fresh = not message.states[number].attempts and now - received < FRESH
     return now if is_fresh else received
 
 

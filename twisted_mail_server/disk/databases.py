@@ -178,19 +178,20 @@ class Database:
         except DatabaseBusy:
             return await self.transact(lambda transaction: transaction.execute(sql, args))
 
-    async def transact(self, function: Callable[[Transaction], _T]) -> _T:
+    async def transact(self, function: Callable[[Transaction], _T], *, is_brief: bool = False) -> _T:
         """
         The result of C{function}, once what it did would survive a power cut.
 
-        The function runs in a thread and touches nothing but its transaction.  Its
-        exception takes back what it did and reaches its caller.
+        The function runs in a thread and touches nothing but its transaction; one that
+        C{is_brief} may run on the reactor thread.  Its exception takes back what it did
+        and reaches its caller.
 
         @raise DiskFull: no room; nothing was kept.
         @raise TemporaryFailure: the database failed or stayed busy; nothing was promised.
         """
         if self._closing:
             raise _is_closed()
-        job = Job(function)
+        job = Job(function, is_brief)
         self._queue.append(job)
         if not self._works:
             self._works = True
@@ -268,11 +269,15 @@ class Database:
             return True
         if lock is None:
             return False
-        jobs = self._queue[: limits.TRANSACTIONS_PER_COMMIT]
-        del self._queue[: limits.TRANSACTIONS_PER_COMMIT]
+        jobs, is_brief = self._next_batch()
         began = self._library.patience.clock.seconds()
         try:
-            undelivered = await self._library.threads.run(self._commit, jobs, lock)
+            if not is_brief:
+                undelivered = await self._library.threads.run(self._commit, self._writer.commit, jobs, lock)
+            elif self._begin(jobs, lock):
+                undelivered = await self._library.threads.run(self._commit, self._writer.end, jobs, lock)
+            else:
+                undelivered = jobs
         except DatabaseBusy:
             self._queue[:0] = jobs
             return False
@@ -286,14 +291,41 @@ class Database:
         _deliver(undelivered)
         return True
 
-    def _commit(self, jobs: Sequence[Job], lock: FileLock) -> Sequence[Job]:
+    def _next_batch(self) -> tuple[list[Job], bool]:
+        """
+        What is committed together, and whether all of it is brief.
+        """
+        jobs = self._queue[: limits.TRANSACTIONS_PER_COMMIT]
+        is_brief = self._writer.is_open and all(job.is_brief for job in jobs)
+        if is_brief:
+            jobs = jobs[: limits.BRIEF_TRANSACTIONS]
+        del self._queue[: len(jobs)]
+        return jobs, is_brief
+
+    def _begin(self, jobs: Sequence[Job], lock: FileLock) -> bool:
+        """
+        On the reactor thread: all but the commit.  A statement sent from a thread waits twice for the interpreter's lock, and
+        costs more by that than by its work.
+
+        @return: whether the commit is left to do.
+        """
+        try:
+            is_open = self._writer.begin(jobs)
+        except BaseException:
+            lock.release()
+            raise
+        if not is_open:
+            lock.release()
+        return is_open
+
+    def _commit(self, finish: Callable[[Sequence[Job]], None], jobs: Sequence[Job], lock: FileLock) -> Sequence[Job]:
         """
         In a thread: commit, and a checkpoint when one is due, for which nobody waits.
 
         @return: the jobs whose outcome has not been delivered.
         """
         try:
-            self._writer.commit(jobs)
+            finish(jobs)
             if not self._writer.checkpoint_is_due:
                 return jobs
             self._library.threads.from_thread(_deliver, jobs)

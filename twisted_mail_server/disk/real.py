@@ -112,6 +112,9 @@ class RealDisk:
         check_library()
         self.root = os.path.abspath(root)
         self._random = random
+        self._clock = clock
+        #: What was free, and when somebody looked.
+        self._free, self._looked = 0, -limits.ROOM_KNOWN
         self._threads = Threads(pool, from_thread)
         self._patience = Patience(clock, random)
         self._system: System = system or RealSystem()
@@ -290,10 +293,13 @@ class RealDisk:
 
     def free_bytes(self) -> int:
         """
-        What a user without privileges may still write.  Fast.
+        What a user without privileges may still write, some moments ago at most.  Fast.
         """
-        found = os.statvfs(self.root)
-        return found.f_bavail * found.f_frsize
+        now = self._clock.seconds()
+        if not 0 <= now - self._looked < limits.ROOM_KNOWN:
+            found = os.statvfs(self.root)
+            self._free, self._looked = found.f_bavail * found.f_frsize, now
+        return self._free
 
     # --- Locks, databases, staging --------------------------------------------
 

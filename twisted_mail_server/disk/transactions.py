@@ -93,6 +93,7 @@ class Job:
     """
 
     function: Callable[[Any], Any]
+    is_brief: bool = False
     waiting: Deferred[Any] = Factory(Deferred)
     result: Any = None
     failure: Failure | None = None
@@ -164,9 +165,25 @@ class Writer:
         """
         return self._pages >= self._due
 
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether the next transaction finds its connection open.
+        """
+        return self._connection is not None
+
     def commit(self, jobs: Sequence[Job]) -> None:
         """
         Run the jobs and make durable what they did; each then has its outcome.
+
+        @raise DatabaseBusy: another program is writing; nothing has been run.
+        """
+        if self.begin(jobs):
+            self.end(jobs)
+
+    def begin(self, jobs: Sequence[Job]) -> bool:
+        """
+        Run the jobs in a transaction; whether it is open now and wants L{end}, or each job has its outcome already.
 
         @raise DatabaseBusy: another program is writing; nothing has been run.
         """
@@ -178,9 +195,19 @@ class Writer:
             raise from_sqlite(problem) from problem
         except Exception as problem:  # noqa: BLE001 (each caller gets it)
             self._give_up(jobs, problem)
-            return
+            return False
         try:
-            self._run(connection, cursor, jobs)
+            return self._run(connection, cursor, jobs)
+        except Exception as problem:  # noqa: BLE001 (each caller gets it)
+            self._give_up(jobs, problem)
+            return False
+
+    def end(self, jobs: Sequence[Job]) -> None:
+        """
+        Make durable what the jobs did; each then has its outcome.
+        """
+        try:
+            self._opened().cursor().execute("COMMIT").fetchall()
         except Exception as problem:  # noqa: BLE001 (each caller gets it)
             self._give_up(jobs, problem)
 
@@ -229,12 +256,12 @@ class Writer:
         self._pages = pages
         return apsw.SQLITE_OK
 
-    def _run(self, connection: apsw.Connection, cursor: apsw.Cursor, jobs: Sequence[Job]) -> None:
+    def _run(self, connection: apsw.Connection, cursor: apsw.Cursor, jobs: Sequence[Job]) -> bool:
         if len(jobs) == 1:
             if not jobs[0].run(Transaction(connection, cursor)):
                 if connection.in_transaction:
                     cursor.execute("ROLLBACK").fetchall()
-                return
+                return False
         else:
             for job in jobs:
                 cursor.execute("SAVEPOINT one").fetchall()
@@ -244,7 +271,7 @@ class Writer:
                         raise TakenBack from job.problem
                     cursor.execute("ROLLBACK TO one").fetchall()
                 cursor.execute("RELEASE one").fetchall()
-        cursor.execute("COMMIT").fetchall()
+        return True
 
     def _give_up(self, jobs: Sequence[Job], problem: Exception) -> None:
         """

@@ -63,15 +63,16 @@ class Effort:
     tokens: int = ADDRESS_TOKENS
 
 
-# The usual forms, one match each: name <local@domain>, "name" <local@domain>,
-# local@domain, local@domain (name).
 _ATOMS = rb"[^\s()<>\[\]:;@\\,\"]++"
-_USUAL = re.compile(
+#: Matches the usual forms, one each: name <local@domain>, "name" <local@domain>,
+#: local@domain, local@domain (name).  Groups: the name in quotes, or without; the
+#: two halves of its address; those of an address without a name; the comment.
+USUAL = re.compile(
     rb"[\s,]*+(?:"
     rb"(?:\"([^\"\\\r\n]*+)\"|((?:" + _ATOMS + rb"[ \t]?)*+))\s*+<(" + _ATOMS + rb")@(" + _ATOMS + rb")>|"
     rb"(" + _ATOMS + rb")@(" + _ATOMS + rb")(?:\s*+\(([^()\\\r\n]*+)\))?)"
     rb"\s*+(?:,|\Z)"
-)
+).match
 
 # One token; a comment is known by its parenthesis and read to its end.
 _TOKEN = re.compile(
@@ -99,7 +100,7 @@ def parse_address_list(value: bytes, most: int = ADDRESSES, effort: Effort | Non
     entries: list[Entry] = []
     place, length = 0, len(value)
     while place < length and len(entries) < most:
-        found = _USUAL.match(value, place)
+        found = USUAL(value, place)
         if found is None:
             careful = _Reading(value, place, most - len(entries), effort or Effort())
             return entries + careful.read()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from .comments import without_comments
 from .headers import collapse
@@ -59,6 +60,8 @@ def parse_date(value: bytes) -> datetime | None:
     return None if found is None else _moment(found)
 
 
+# Mail that comes in the same second has the same date.
+@lru_cache(maxsize=64)
 def format_date(moment: datetime) -> bytes:
     """
     C{date-time} for Date, Received and their like.

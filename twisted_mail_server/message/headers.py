@@ -36,6 +36,7 @@ _FIELDS = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*(?:\n[ \t][^\n]*)*)", re.MUL
 
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 _WHITE = re.compile(rb"[ \t\r\n]+")
+_UNEVEN = re.compile(rb"[\t\r\n]|  ")
 
 
 @frozen
@@ -145,16 +146,18 @@ def unfold(value: bytes) -> bytes:
 
     RFC 5322 section 2.2.3.
     """
+    value = value.strip(b" \t\r\n")
     if b"\n" in value or b"\r" in value:
         value = _LINE_ENDS.sub(b"", value)
-    return value.strip(b" \t")
+    return value
 
 
 def collapse(value: bytes) -> bytes:
     """
     Make each run of white space, folds included, one space.
     """
-    return _WHITE.sub(b" ", value).strip(b" ")
+    value = value.strip(b" \t\r\n")
+    return _WHITE.sub(b" ", value) if _UNEVEN.search(value) else value
 
 
 def select_fields(block: bytes, names: Iterable[bytes], negate: bool = False) -> bytes:

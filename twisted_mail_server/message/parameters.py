@@ -9,9 +9,10 @@ to the next semicolon, and an unquoted value may hold what a token must not.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 
-from ..model.limits import MIME_PARAMETERS
+from ..model.limits import MIME_PARAMETERS, MIME_VALUE_KEPT, MIME_VALUES_KEPT
 from .comments import without_comments
 
 #: C{name}, C{value} pairs in order, as written except for joined continuations.
@@ -44,11 +45,19 @@ def parse_type(value: bytes) -> tuple[bytes, bytes, Parameters] | None:
     type and subtype to be seen, so that the default applies (RFC 2045 section
     5.2).
     """
+    return _short_type(value) if len(value) <= MIME_VALUE_KEPT else _type(value)
+
+
+def _type(value: bytes) -> tuple[bytes, bytes, Parameters] | None:
     value = without_comments(value)
     found = _TYPE.match(value)
     if found is None:
         return None
     return found[1], found[2], parse_parameters(value, found.end())
+
+
+#: The same few are in all mail.
+_short_type = lru_cache(MIME_VALUES_KEPT)(_type)
 
 
 def parse_disposition(value: bytes) -> tuple[bytes, Parameters] | None:

@@ -139,7 +139,11 @@ def parse(data: bytes) -> Part:
     """
     The tree of a whole message.
     """
-    return _Reading(data).read()
+    root = Part(0, 0, len(data))
+    root.body = header_end(data)
+    _describe(root, data, _TEXT_PLAIN)
+    # Most messages are of one part.
+    return root if root.kind == "leaf" else _Reading(data).read(root)
 
 
 @define
@@ -165,25 +169,24 @@ class _Reading:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._open: list[_Open] = []
-        self._parts = 0
+        self._parts = 1
 
-    def read(self) -> Part:
+    def read(self, root: Part) -> Part:
         """
-        Read the root, then go from delimiter to delimiter.
+        Go from delimiter to delimiter in the root, whose header is read, and
+        which is no leaf.
         """
-        root = Part(0, 0, 0)
-        place = self._enter(root, _TEXT_PLAIN)
-        while True:
-            line, at = self._find(place)
-            if at < 0:
-                self._close(0, len(self._data))
-                return root
-            place = self._cross(line, at)
+        self._open.append(_Open(root))
+        line, at = self._look_into(root)
+        while at >= 0:
+            line, at = self._cross(line, at)
+        self._close(0, len(self._data))
+        return root
 
-    def _cross(self, line: int, at: int) -> int:
+    def _cross(self, line: int, at: int) -> tuple[int, int]:
         """
         Cross the delimiter line of the multipart that stands at C{at} on the
-        stack; return where to go on.
+        stack; return the next delimiter line.
         """
         opened, data = self._open[at], self._data
         end = line - 1 if data.startswith(b"\r", line - 1) else line
@@ -197,38 +200,41 @@ class _Reading:
             if not parent.children:
                 place = max(end, parent.body)
                 parent.children.append(Part(place, place, place))
-            return start
+            return self._find(start)
         part = Part(start, start, start)
         parent.children.append(part)
         # RFC 2046 section 5.1.5: the default in a digest.
         return self._enter(part, _MESSAGE if parent.subtype.lower() == b"digest" else _TEXT_PLAIN)
 
-    def _enter(self, part: Part, default: tuple[bytes, bytes, Parameters]) -> int:
+    def _enter(self, part: Part, default: tuple[bytes, bytes, Parameters]) -> tuple[int, int]:
         """
-        Read the header of a part, and of the message in it; return where to
-        look for the next delimiter.
+        Read the header of a part, and of the message in it; return the next
+        delimiter line.
         """
         data = self._data
-        while True:
-            self._parts += 1
-            line, _ = self._find(part.start)
-            # A header ends at a delimiter too, empty line or not.
-            part.body = part.end = header_end(data, part.start, min(line + 1, len(data)))
-            _describe(part, data, default)
-            opened = _Open(part)
-            self._open.append(opened)
-            if part.kind == "leaf":
-                return part.body
-            if len(self._open) > MIME_NESTING:
-                part.kind = "opaque"
-                return part.body
-            if part.kind == "multipart":
-                boundary = parameter(part.parameters, b"boundary")
-                if boundary:
-                    opened.needle = b"\n--" + boundary
-                return part.body
+        self._parts += 1
+        line, at = self._find(part.start)
+        # A header ends at a delimiter too, empty line or not.
+        part.body = part.end = header_end(data, part.start, min(line + 1, len(data)))
+        _describe(part, data, default)
+        self._open.append(_Open(part))
+        # What stands behind the header of a leaf stands behind its beginning.
+        return (line, at) if part.kind == "leaf" else self._look_into(part)
+
+    def _look_into(self, part: Part) -> tuple[int, int]:
+        """
+        Go into the part that was opened last; return the next delimiter line.
+        """
+        if len(self._open) > MIME_NESTING:
+            part.kind = "opaque"
+        elif part.kind == "multipart":
+            boundary = parameter(part.parameters, b"boundary")
+            if boundary:
+                self._open[-1].needle = b"\n--" + boundary
+        else:
             part.message = Part(part.body, part.body, part.body)
-            part, default = part.message, _TEXT_PLAIN
+            return self._enter(part.message, _TEXT_PLAIN)
+        return self._find(part.body)
 
     def _find(self, place: int) -> tuple[int, int]:
         """
@@ -296,7 +302,11 @@ def _describe(part: Part, data: bytes, default: tuple[bytes, bytes, Parameters])
     """
     fields = part.fields
     for name, value in pairs(data, part.start, part.body):
-        fields.setdefault(name.lower(), []).append(value)
+        name = name.lower()
+        if name in fields:
+            fields[name].append(value)
+        else:
+            fields[name] = [value]
     found = fields.get(b"content-type")
     kind = default
     if found:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -20,6 +21,9 @@ from .headers import fields
 
 #: RFC 5322 section 2.1.1: no line SHOULD be longer.
 _WIDTH = 78
+
+#: Clients and addresses of which the written form is kept, those that were not seen for longest go.
+_KNOWN = 512
 
 _NOT_IN_WORD = re.compile(r"[^!#-'*+\-./0-9:=?@A-Z\[\]^_`a-z{|}~]")
 _NOT_IN_PATH = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
@@ -57,22 +61,28 @@ def received(hop: Hop) -> bytes:
     """
     The Received field, folded.
     """
-    address = _literal(hop.address)
-    seen = ""
-    if address:
-        known = hop.name if hop.name is not None and _HOST_NAME.fullmatch(hop.name) else None
-        seen = f"({known} {address})" if known else f"({address})"
-    words = ["from", harmless(hop.helo) or address or "localhost"]
-    if seen:
-        words.append(seen)
-    if hop.tls:
-        words += f"(using {harmless(hop.tls, keep_spaces=True)})".split()
-    words += ["by", harmless(hop.host), "with", harmless(hop.protocol), "id", harmless(hop.queue_id)]
+    words = [*_way(hop.helo, hop.address, hop.name, hop.tls, hop.host, hop.protocol), "id", harmless(hop.queue_id)]
     if hop.recipient is not None and hop.recipient.isascii():
         words += ["for", f"<{_path(hop.recipient)}>"]
     words[-1] += ";"
     words += format_date(hop.received).decode("ascii").split()
     return _folded("Received:", words)
+
+
+# One client mostly sends several messages.
+@lru_cache(maxsize=_KNOWN)
+def _way(helo: str, address: str, name: str | None, tls: str | None, host: str, protocol: str) -> tuple[str, ...]:
+    """
+    The words before C{id}.
+    """
+    literal = _literal(address)
+    words = ["from", harmless(helo) or literal or "localhost"]
+    if literal:
+        known = name if name is not None and _HOST_NAME.fullmatch(name) else None
+        words.append(f"({known} {literal})" if known else f"({literal})")
+    if tls:
+        words += f"(using {harmless(tls, keep_spaces=True)})".split()
+    return (*words, "by", harmless(host), "with", harmless(protocol))
 
 
 def return_path(sender: str) -> bytes:
@@ -118,6 +128,7 @@ def harmless(text: str, keep_spaces: bool = False) -> str:
     return _NOT_IN_WORD.sub("?", text)
 
 
+@lru_cache(maxsize=_KNOWN)
 def _path(address: str) -> str:
     """
     An address that cannot leave its line.  A quoted local part keeps its

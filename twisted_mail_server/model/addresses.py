@@ -28,6 +28,8 @@ _UNICODE = (
 # Dot-string = Atom *("." Atom)                                  ; RFC 5321 section 4.1.2
 _ATEXT = rf"[A-Za-z0-9!#$%&'*+\-/=?^_`{{|}}~{_UNICODE}]"
 _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+#: The same for nearly all there are; a small class of characters is matched in half the time.
+_ASCII_DOT_STRING = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*")
 # Quoted-string = DQUOTE *QcontentSMTP DQUOTE
 # qtextSMTP = %d32-33 / %d35-91 / %d93-126 / UTF8-non-ascii ; quoted-pairSMTP = %d92 %d32-126
 _QUOTED_STRING = re.compile(rf'"(?:[\x20\x21\x23-\x5b\x5d-\x7e{_UNICODE}]|\\[\x20-\x7e])*"')
@@ -88,6 +90,8 @@ def parse_local_part(text: str) -> str:
 
     @raise SyntaxProblem: it is none.
     """
+    if len(text) <= limits.LOCAL_PART and _ASCII_DOT_STRING.fullmatch(text):
+        return text
     if len(text.encode("utf-8", "surrogatepass")) > limits.LOCAL_PART + 2 * text.startswith('"'):
         raise SyntaxProblem(f"A local part has at most {limits.LOCAL_PART} octets.")
     if _DOT_STRING.fullmatch(text):

@@ -19,6 +19,8 @@ RECIPIENTS = 1000
 CONNECTIONS_PER_ADDRESS = 50
 #: Connections of one listener at a time.
 CONNECTIONS = 2000
+#: Connections of one listener that wait to be taken: beyond that the system lets clients try again, a second later and more.
+BACKLOG = 1024
 #: Below this much free disk new mail waits (452) so that what is promised can still be kept.
 MIN_FREE_BYTES = 100 * MIB
 
@@ -39,6 +41,8 @@ SASL_LINE = 12288
 LOCAL_PART = 64
 DOMAIN = 255
 PATH = 256
+#: Addresses that are not read again when they come again: most mail of a day is between a few hundred.
+PATHS_KNOWN = 500
 #: RFC 3461 sections 4.4 and 4.2: characters of ENVID, and of ORCPT, as they are written.
 ENVID = 100
 ORCPT = 500
@@ -67,6 +71,9 @@ IMAP_NESTING = 20
 #: Keys in one SEARCH, and how deep they nest once chains of OR and of AND are flat.
 SEARCH_KEYS = 1000
 SEARCH_NESTING = 50
+#: Octets that a process remembers of header fields, between searches: a field like Subject takes half a million for ten thousand
+#: messages, so the fields that people search by, in the mailboxes of some dozen of them.
+SEARCH_MEMORY = 32 * MIB
 #: Data items in one FETCH: each may be a whole message.
 FETCH_ITEMS = 100
 #: Messages gathered at a time by FETCH and SEARCH: from arrays, from rows, rows with headers, and with contents opened.
@@ -74,6 +81,10 @@ FETCH_BATCH_ARRAYS = 4000
 FETCH_BATCH_ROWS = 500
 FETCH_BATCH_HEADERS = 100
 FETCH_BATCH_OPEN = 50
+#: Octets of messages that a FETCH reads ahead of its client, in one trip to a thread: the trip costs more than the reading.
+FETCH_AHEAD = 512 * KIB
+#: Days of INTERNALDATEs that are remembered as they are written: a client's list is of a few years.
+DAYS_KEPT = 1000
 #: A line that is an answer, not a command: DONE (RFC 2177).
 IMAP_SHORT_LINE = 64
 #: Octets of refused literals, sent unasked (RFC 7888), that one session may have thrown away; then the connection ends.
@@ -107,6 +118,8 @@ KEYWORDS = 58
 KEYWORD = 200
 #: Octets waiting to be sent to one client before its next command waits.
 PENDING_OUTPUT = 256 * KIB
+#: Octets that are sent before the reactor's next round: replies, not what they may bring, so that nobody is kept waiting.
+PROMPT_OUTPUT = 8 * KIB
 
 # Messages.
 
@@ -118,11 +131,17 @@ MIME_NESTING = 50
 MIME_PARTS = 5000
 #: Addresses of one header field shown in ENVELOPE.
 ADDRESSES = 5000
+#: Address lists that are remembered as ENVELOPE shows them, and octets of one that is.
+ADDRESS_LISTS_KEPT = 1000
+ADDRESSES_KEPT = 200
 #: Tokens of unusual address lists that are read of one message: what a hostile one may cost, some 0.1 s.
 ADDRESS_TOKENS = 100_000
 #: Parameters of one MIME field, and comments; nobody writes so many.
 MIME_PARAMETERS = 500
 MIME_COMMENTS = 50
+#: Values of Content-Type that are remembered with what they mean, and octets of one that is: most mail has one of a dozen.
+MIME_VALUES_KEPT = 500
+MIME_VALUE_KEPT = 120
 #: Received fields after which a message is taken to loop (RFC 5321 section 6.3 asks for at least 100).
 RECEIVED_FIELDS = 100
 
@@ -253,6 +272,14 @@ NEWS = 1024
 
 #: Transaction functions that one commit carries: bounds how long the first of them waits for the last.
 TRANSACTIONS_PER_COMMIT = 500
+#: Seconds for which the room on the disk counts as known: what comes meanwhile is far less than what is kept free.
+ROOM_KNOWN = 0.1
+#: Seconds between the beginnings of two batches of one account: mail that comes faster shares a commit, and costs a fraction.
+LANE_REST = 0.02
+#: Brief transactions that share a commit: they run on the reactor thread, each for less than 0.1 ms.
+BRIEF_TRANSACTIONS = 64
+#: Rows that a brief transaction writes at most, each with a few statements.
+BRIEF_ROWS = 20
 #: Pages in a write-ahead log after which a checkpoint follows the commit, once its results are out.
 WAL_PAGES = 1000
 #: A log that grew beyond this under long reads is emptied and cut back as soon as nobody reads.

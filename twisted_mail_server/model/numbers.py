@@ -79,11 +79,20 @@ class SequenceSet:
         @raise SyntaxProblem: a number is beyond the last message.
         """
         chosen: list[int] = []
-        for low, high in self.bounded(count):
-            if not 1 <= low <= high <= count:
-                raise SyntaxProblem("There is no message of that number.")
+        for low, high in self.select_ranges(count):
             chosen.extend(range(low - 1, high))
         return chosen
+
+    def select_ranges(self, count: int) -> list[tuple[int, int]]:
+        """
+        Which sequence numbers are meant in a mailbox of C{count} messages: ascending ranges.
+
+        @raise SyntaxProblem: a number is beyond the last message.
+        """
+        ranges = self.bounded(count)
+        if not all(1 <= low <= high <= count for low, high in ranges):
+            raise SyntaxProblem("There is no message of that number.")
+        return ranges
 
 
 def _parse_range(piece: bytes) -> tuple[int | None, int | None]:

@@ -58,8 +58,10 @@ class Reply:
         """
         The octets on the wire, line ends included; nothing in the text can forge a line.
         """
-        lines = (self.text, *self.more)
         prefix = f"{self.enhanced} ".encode("ascii") if self.enhanced else b""
+        if not self.more:
+            return b"%d %s%s\r\n" % (self.code, prefix, self._encode_line(self.text))
+        lines = (self.text, *self.more)
         last = len(lines) - 1
         return b"".join(
             b"%d%s%s%s\r\n" % (self.code, b"-" if number < last else b" ", prefix, self._encode_line(line))
@@ -67,6 +69,8 @@ class Reply:
         )
 
     def _encode_line(self, line: str) -> bytes:
+        if line.isascii() and line.isprintable():
+            return line[:_TEXT].encode("ascii")
         if not self.is_utf8:
             return _UNPRINTABLE.sub("?", line)[:_TEXT].encode("ascii")
         encoded = _CONTROLS.sub("?", line).encode("utf-8", "replace")[:_TEXT]

@@ -36,8 +36,11 @@ class LineBuffer:
         """
         Add to the end.
         """
-        self._chunks.append(data)
-        self._unread += len(data)
+        if self._unread:
+            self._chunks.append(data)
+            self._unread += len(data)
+        else:
+            self._data, self._at, self._unread = data, 0, len(data)
 
     def line(self, limit: int) -> bytes | None:
         """

@@ -93,9 +93,13 @@ class Session(Protocol):
         self.is_lost = False
         #: Goodbye was said: what still comes in is ignored.
         self.is_closing = False
+        #: Seconds since 1970, once there is a connection.
+        self._seconds: Callable[[], float]
         self._opened_at = self._active_at = 0.0
         self._deadline: float | None = None
         self._timer: IDelayedCall | None = None
+        #: When it rings.
+        self._rings_at = 0.0
         self._task: Coroutine[Any, Any, None] | None = None
         self._awaited: Deferred[Any] | None = None
         self._input_paused = False
@@ -257,8 +261,8 @@ class Session(Protocol):
         if self._output_paused:
             assert self._sent_all is None
             self._sent_all = Deferred()
-            self._blocked_at = self.factory.terms.clock.seconds()
-            self._arm()
+            self._blocked_at = now = self._seconds()
+            self._arm(now)
             await self._sent_all
 
     def check_input(self) -> None:
@@ -287,15 +291,20 @@ class Session(Protocol):
         """
         if self.is_closing:
             return
-        self._deadline = None if seconds is None else self.factory.terms.clock.seconds() + seconds
-        self._arm()
+        if seconds is None:
+            # The timer may ring too early now; it looks then.
+            self._deadline = None
+        else:
+            now = self._seconds()
+            self._deadline = now + seconds
+            self._arm(now)
 
     def set_idle_timeout(self, seconds: float) -> None:
         """
         Allow so many seconds of silence from now on.
         """
         self.idle_timeout = seconds
-        self._arm()
+        self._arm(self._seconds())
 
     def start_tls(self) -> None:
         """
@@ -350,8 +359,9 @@ class Session(Protocol):
         self.check_input()
         self._output_paused, self._unsent = False, 0
         self._release()
-        self._deadline = self.factory.terms.clock.seconds() + limits.CLOSE_TIMEOUT
-        self._arm()
+        now = self._seconds()
+        self._deadline = now + limits.CLOSE_TIMEOUT
+        self._arm(now)
         # A transport with a producer would wait for more.
         self.transport.unregisterProducer()
         self.transport.loseConnection()
@@ -371,7 +381,8 @@ class Session(Protocol):
         Open the connection, once it is known whose it is.
         """
         terms = self.factory.terms
-        self._opened_at = self._active_at = terms.clock.seconds()
+        self._seconds = terms.clock.seconds
+        self._opened_at = self._active_at = self._seconds()
         self.session_id = terms.random(8).hex()
         self.peer = self.neighbour = address_text(self.transport.getPeer())
         if self.peer and hasattr(self.transport, "setTcpNoDelay"):
@@ -417,7 +428,7 @@ class Session(Protocol):
             self._handshake_pending = terms.tls_use is TlsUse.IMPLICIT
             self.leave_now(refusal)
             return
-        self._arm()
+        self._arm(self._seconds())
         if terms.tls_use is TlsUse.IMPLICIT:
             if INegotiated.providedBy(self.transport):
                 # A TLS layer was put around this factory: the handshake is its own affair.
@@ -436,7 +447,7 @@ class Session(Protocol):
         self._handshake_pending = False
         connection = self.transport.getHandle()
         self.tls = TlsFacts(connection.get_protocol_version_name(), connection.get_cipher_name() or "")
-        self._active_at = self.factory.terms.clock.seconds()
+        self._active_at = self._seconds()
         self.set_deadline(None)
         if self.factory.terms.tls_use is TlsUse.IMPLICIT:
             self._guarded(self.opened)
@@ -450,7 +461,7 @@ class Session(Protocol):
         """
         if self.is_closing or self._handshake_pending:
             return
-        self._active_at = self.factory.terms.clock.seconds()
+        self._active_at = self._seconds()
         if self._proxy is not None:
             self._read_proxy_header(self._proxy, data)
             return
@@ -468,8 +479,9 @@ class Session(Protocol):
         """
         self.is_lost = self.is_closing = True
         self._output_paused, self._unsent = False, 0
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if not self.is_shielded:
             self.cancel()
         self._guarded(self.closed)
@@ -477,7 +489,7 @@ class Session(Protocol):
         self.factory.forget(self)
         log.info(
             "{service} session of {peer} ended after {duration:.3f} s",
-            duration=self.factory.terms.clock.seconds() - self._opened_at,
+            duration=self._seconds() - self._opened_at,
             received=self.octets_received,
             sent=self.octets_sent,
             tls="" if self.tls is None else str(self.tls),
@@ -551,7 +563,7 @@ class Session(Protocol):
         Run the coroutine until it ends or waits; C{result} is that of the Deferred it waited for.  It takes the result from the
         Deferred itself, but a failure must be thrown.
         """
-        task = self._task
+        task, waited = self._task, self._awaited is not None
         assert task is not None
         self._awaited = None
         try:
@@ -569,9 +581,12 @@ class Session(Protocol):
             awaited.addBoth(self._advance)
             return
         self._task = None
-        self._active_at = self.factory.terms.clock.seconds()
-        self.check_input()
-        self._leave_if_possible()
+        if waited:
+            self._active_at = self._seconds()
+        if self._input_paused:
+            self.check_input()
+        if self.ending is not None:
+            self._leave_if_possible()
 
     def _failed(self, failure: Failure) -> None:
         terms = self.factory.terms
@@ -590,7 +605,7 @@ class Session(Protocol):
 
     # Time: one timer, set anew only when it must ring earlier; when it rings too early it is set again.
 
-    def _due(self) -> float:
+    def _due(self, now: float) -> float:
         """
         When something will have to be done, as things stand.
         """
@@ -598,26 +613,32 @@ class Session(Protocol):
             due = self._blocked_at + limits.SEND_TIMEOUT
         elif self._task is not None:
             # Our own slowness is not the client's.
-            due = self.factory.terms.clock.seconds() + self.idle_timeout
+            due = now + self.idle_timeout
         else:
             due = self._active_at + self.idle_timeout
         if self._deadline is None:
             return due
         return self._deadline if self.is_closing else min(due, self._deadline)
 
-    def _arm(self) -> None:
-        clock = self.factory.terms.clock
-        if self.is_lost:
+    def _arm(self, now: float) -> None:
+        due = self._due(now)
+        if self._timer is None:
+            if self.is_lost:
+                return
+            due = max(now, due)
+            self._timer = self.factory.terms.clock.callLater(due - now, self._rang)
+        elif due < self._rings_at:
+            due = max(now, due)
+            self._timer.reset(due - now)
+        else:
             return
-        wait = max(0.0, self._due() - clock.seconds())
-        if self._timer is None or not self._timer.active():
-            self._timer = clock.callLater(wait, self._rang)
-        elif self._timer.getTime() > clock.seconds() + wait:
-            self._timer.reset(wait)
+        self._rings_at = due
 
     def _rang(self) -> None:
-        if self._due() > self.factory.terms.clock.seconds():
-            self._arm()
+        self._timer = None
+        now = self._seconds()
+        if self._due(now) > now:
+            self._arm(now)
         elif self.is_closing or self._sent_all is not None or self._is_opening:
             self.ending = self.ending or Ending.TIMED_OUT
             self.abort()

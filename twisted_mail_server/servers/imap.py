@@ -20,6 +20,7 @@ from ..model import limits
 from ..model.accounts import Account
 from ..model.mailboxes import SEPARATOR
 from ..protocols.imap.registry import IMAP
+from ..protocols.imap.search_memory import SearchMemory
 from ..protocols.imap.server import Conversation
 from ..protocols.imap.session import Settings
 from ..protocols.imap.wire import condition
@@ -262,6 +263,7 @@ class ImapFactory(SessionFactory):
             (b"name", b"twisted_mail_server"),
             (b"version", __version__.encode("ascii")),
         ),
+        search_memory: SearchMemory | None = None,
     ) -> None:
         """
         @param separator: what stands between the levels of a mailbox name, on the wire.
@@ -269,8 +271,16 @@ class ImapFactory(SessionFactory):
         @param unasked_literal: the largest literal that may come without being asked for: LITERAL- (RFC 7888), where that is
             L{limits.UNASKED_LITERAL}; LITERAL+, if there is no limit.
         @param identity: what ID tells of this server (RFC 2971); nothing, if empty.
+        @param search_memory: what searches remember, where listeners share that.
         """
         super().__init__(terms)
         self.settings = Settings(
-            terms.hostname, authenticator, IMAP, separator, identity, message_size, unasked_literal
+            terms.hostname,
+            authenticator,
+            IMAP,
+            separator,
+            identity,
+            message_size,
+            unasked_literal,
+            search_memory or SearchMemory(),
         )

@@ -32,7 +32,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import SyntaxProblem
+from twisted_mail_server.servers.prompt import answer_promptly
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _HIGHEST_PORT = 65_535
@@ -120,6 +122,16 @@ def open_port(text: str) -> tuple[str, str] | None:
     interfaces = [part.removeprefix("interface=") for part in parts if part.startswith("interface=")]
     is_open = not interfaces or interfaces[0].replace("\0", ":") in ("", "0.0.0.0", "::")
     return (kind, port) if port not in (None, "0") and is_open else None
+
+
+def with_backlog(text: str) -> str:
+    """
+    A right endpoint where L{limits.BACKLOG} connections may wait to be taken, unless it says itself how many, or is not of TCP.
+    """
+    kind, *parts = text.replace(r"\:", "\0").split(":")
+    # The third that has no name is the backlog.
+    says_so = any(part.startswith("backlog=") for part in parts) or sum("=" not in part for part in parts) > 2
+    return text if says_so or kind not in ("tcp", "tcp6") else f"{text}:backlog={limits.BACKLOG}"
 
 
 def _port(text: str) -> str | None:
@@ -292,7 +304,7 @@ class ListenerService(Service):
     def _bind(self) -> IListeningPort:
         results: list[IListeningPort | Failure] = []
         try:
-            serverFromString(self._reactor, self._endpoint).listen(self._doorway).addBoth(results.append)
+            serverFromString(self._reactor, with_backlog(self._endpoint)).listen(self._doorway).addBoth(results.append)
         except Exception as problem:
             raise self._failed(problem) from problem
         if not results:
@@ -300,6 +312,7 @@ class ListenerService(Service):
         (result,) = results
         if isinstance(result, Failure):
             raise self._failed(result.value) from result.value
+        answer_promptly(result)
         return result
 
     def _failed(self, problem: BaseException | None) -> CannotStart:

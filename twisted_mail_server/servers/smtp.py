@@ -82,6 +82,8 @@ class SmtpSession(Session):
         self._is_content_timed = False
         #: The client's name that was asked about last.
         self._asked_helo: str | None = None
+        #: Where mail comes from, as long as the client is what it was: with what may change of it.
+        self._known_origin: tuple[tuple[str, bool, bool], Origin] | None = None
 
     # What Session asks for.
 
@@ -111,13 +113,22 @@ class SmtpSession(Session):
         smtp = self._smtp
         unread = len(smtp.input)
         smtp.receive(data)
-        if not self.is_busy:
-            self.work(self._converse())
-            if unread and not self.is_busy and len(smtp.input) == unread + len(data):
-                # A command that does not end: silence is measured from its beginning, else an octet a minute would go on for days.
-                self._active_at = self._begun_at
-            else:
-                self._begun_at = self._active_at
+        if self.is_busy:
+            return
+        event = self._next_event()
+        if event is not None:
+            self.work(self._converse(event))
+        else:
+            self._tell()
+            if self.is_output_full:
+                self.work(self._converse(None))
+            elif self.ending is not None:
+                self._leave_if_possible()
+        if unread and not self.is_busy and len(smtp.input) == unread + len(data):
+            # A command that does not end: silence is measured from its beginning, else an octet a minute would go on for days.
+            self._active_at = self._begun_at
+        else:
+            self._begun_at = self._active_at
 
     def unread(self) -> int:
         """
@@ -138,6 +149,7 @@ class SmtpSession(Session):
         """
         All over again, in private.
         """
+        self._known_origin = None
         self._smtp.tls_started(self._mechanisms())
         self._expect_login()
 
@@ -197,7 +209,7 @@ class SmtpSession(Session):
             self.close()
         else:
             self._smtp.greet()
-            await self._converse()
+            await self._converse(self._next_event())
 
     async def _check_hello(self, checks: ISessionChecks, origin: Origin) -> None:
         """
@@ -207,22 +219,35 @@ class SmtpSession(Session):
             await checks.check_hello(origin)
             self._asked_helo = origin.helo
 
-    async def _converse(self) -> None:
-        smtp = self._smtp
+    async def _converse(self, event: Event | None) -> None:
         while True:
-            while not (self.is_closing or (self.ending is not None and self._may_stop())):
-                event = smtp.next_event()
-                if event is None:
-                    break
+            while event is not None:
                 await _ANSWERS[type(event)](self, event)
-            self.send(smtp.take_output())
-            if smtp.is_closed or self._is_input_over:
-                if smtp.is_expelled:
-                    self.ending = self.ending or Ending.EXPELLED
-                self.close()
+                event = self._next_event()
+            self._tell()
             if not self.is_output_full:
                 return
             await self.drained()
+            event = self._next_event()
+
+    def _next_event(self) -> Event | None:
+        """
+        What is to be decided next; C{None} until there is more input, or if nothing more is to be done at all.
+        """
+        if self.is_closing or (self.ending is not None and self._may_stop()):
+            return None
+        return self._smtp.next_event()
+
+    def _tell(self) -> None:
+        """
+        Send what is answered; that may have been the last.
+        """
+        smtp = self._smtp
+        self.send(smtp.take_output())
+        if smtp.is_closed or self._is_input_over:
+            if smtp.is_expelled:
+                self.ending = self.ending or Ending.EXPELLED
+            self.close()
 
     async def _begin(self, event: MailAsked) -> None:
         if self._is_content_timed:
@@ -326,7 +351,7 @@ class SmtpSession(Session):
         except MailError as problem:
             self._refuse(problem, "AUTH", login=event.secret.authcid)
         else:
-            self.account = str(self._login.account.address)
+            self.account, self._known_origin = str(self._login.account.address), None
             self.set_deadline(None)
             self._smtp.accept()
 
@@ -380,13 +405,16 @@ class SmtpSession(Session):
         """
         The protocol is as RFC 3848 and RFC 6531 section 4.3 name it.
         """
-        smtp, login = self._smtp, self._login
+        smtp, login, known = self._smtp, self._login, self._known_origin
+        said = (smtp.helo, smtp.is_extended, event.options.is_utf8)
+        if known is not None and known[0] == said:
+            return known[1]
         protocol = "SMTP"
         if smtp.is_extended:
             word = "LMTP" if self.factory.policy.is_lmtp else "SMTP" if event.options.is_utf8 else "ESMTP"
             utf8 = "UTF8" if event.options.is_utf8 else ""
             protocol = f"{utf8}{word}{'S' * (self.tls is not None)}{'A' * (login is not None)}"
-        return Origin(
+        origin = Origin(
             self.factory.service,
             self.peer,
             smtp.helo,
@@ -396,6 +424,8 @@ class SmtpSession(Session):
             self.account,
             self.session_id,
         )
+        self._known_origin = (said, origin)
+        return origin
 
     def _refuse(self, problem: MailError, command: str, **facts: object) -> None:
         self._log_refusal(problem, command, **facts)

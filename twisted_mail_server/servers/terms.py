@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from typing import Protocol as Shape
 
@@ -121,8 +122,11 @@ def address_text(address: object) -> str:
     A peer's IP address; IPv4 in its own form even if it came through IPv6, no scope; empty for a Unix socket.
     """
     host = getattr(address, "host", None)
-    if not isinstance(host, str):
-        return ""
+    return _host_text(host) if isinstance(host, str) else ""
+
+
+@lru_cache(100)
+def _host_text(host: str) -> str:
     try:
         parsed = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -130,6 +134,7 @@ def address_text(address: object) -> str:
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
+@lru_cache(100)
 def is_loopback(peer: str) -> bool:
     """
     Whether an address, as L{address_text} writes it, is on this machine; a Unix socket is.
@@ -137,6 +142,7 @@ def is_loopback(peer: str) -> bool:
     return not peer or ipaddress.ip_address(peer).is_loopback
 
 
+@lru_cache(100)
 def network_of(peer: str) -> str:
     """
     Whose connections are counted together: an IPv4 address, or the 64 bits that one IPv6 customer has at least.

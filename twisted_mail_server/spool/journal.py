@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Coroutine, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from attrs import asdict, define, field, frozen
@@ -116,7 +117,10 @@ class Journal:
         states = tuple(RecipientState(changed=envelope.received) for _ in envelope.recipients)
         message = QueuedMessage(queue_id, envelope, states, content.size, content.digest, content.inline, path)
         try:
-            self._rows[queue_id] = await self._database.transact(lambda transaction: _insert(transaction, message))
+            self._rows[queue_id] = await self._database.transact(
+                lambda transaction: _insert(transaction, message),
+                is_brief=len(message.states) <= limits.BRIEF_ROWS,
+            )
         except DiskFull:
             await self._forget(content, queue_id)
             raise
@@ -172,7 +176,8 @@ class Journal:
                 _note_reports(transaction, known, reports)
             return leftover, [_insert(transaction, message) for message in messages]
 
-        leftover, rows = await self._database.transact(record)
+        is_brief = len(settlements) <= limits.BRIEF_ROWS and not reports
+        leftover, rows = await self._database.transact(record, is_brief=is_brief)
         for message, row in zip(messages, rows, strict=True):
             self._rows[message.id] = row
         await self._clear(leftover)
@@ -391,7 +396,9 @@ def read_address(text: str | None) -> Address | None:
     return Address(local, domain)
 
 
-def _write_origin(origin: Origin) -> str:
+# Messages of one session have one origin.  The session is no part of what makes two origins equal.
+@lru_cache(maxsize=256)
+def _write_origin(origin: Origin, session: str) -> str:
     fields = asdict(origin, recurse=False)
     fields["service"] = origin.service.value
     fields["account"] = None if origin.account is None else origin.account.text
@@ -429,7 +436,7 @@ def _insert(transaction: ITransaction, message: QueuedMessage) -> int:
             message.id.octets,
             envelope.received,
             write_address(envelope.sender),
-            _write_origin(envelope.origin),
+            _write_origin(envelope.origin, envelope.origin.session),
             options.body.value,
             options.size,
             options.is_utf8,

@@ -31,6 +31,7 @@ from twisted_mail_server.storage.mailboxes import STATUS, Begin, Create, Delete,
 from twisted_mail_server.storage.messages import MessageFiles
 from twisted_mail_server.storage.opening import MESSAGES, AccountDatabase, OpenDatabases
 from twisted_mail_server.storage.quota import Quota
+from twisted_mail_server.storage.rendering import Kept, kept_ahead
 from twisted_mail_server.storage.room import Room
 from twisted_mail_server.storage.view import LiveMailbox, SqliteView
 from twisted_mail_server.storage.views import tell_all
@@ -118,6 +119,13 @@ class SqliteAccount:
         """
         return int(self._around.clock.seconds())
 
+    @property
+    def is_quiet(self) -> bool:
+        """
+        Whether this process has not written to it for a while.
+        """
+        return self._around.clock.seconds() - self.last_write >= limits.CHECKPOINT_QUIET
+
     async def query(self, sql: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """
         Rows, at once if that can be.
@@ -140,13 +148,18 @@ class SqliteAccount:
         self.live.clear()
 
     async def edit(
-        self, function: Callable[[ITransaction], tuple[_T, Moved]], change: MailboxChange = MailboxChange.ARRIVED
+        self,
+        function: Callable[[ITransaction], tuple[_T, Moved]],
+        change: MailboxChange = MailboxChange.ARRIVED,
+        durable: Callable[[_T], None] = lambda _: None,
     ) -> _T:
         """
         Change rows, and tell everybody: C{change} is what happens in the first mailbox that C{function} names; from others
         messages vanish.  On a full disk the reserve is given back for it.
+
+        @param durable: called with the result, before anybody is told.
         """
-        return await finished(self._edit(function, change))
+        return await finished(self._edit(function, change, durable))
 
     async def promise(self, function: Callable[[ITransaction], _T]) -> _T:
         """
@@ -346,7 +359,8 @@ class SqliteAccount:
         """
         if arrivals:
             self.room.check()
-        return await finished(self._add(Deliver(self.files, self._around.random, arrivals, settled)))
+        delivery = Deliver(self.files, self._around.random, arrivals, settled)
+        return await finished(self._add(delivery, is_brief=delivery.is_brief))
 
     # --- The rest
 
@@ -380,8 +394,14 @@ class SqliteAccount:
         found, wanted = await self.database.transact(look_inside)
         return found + await self.disk.run(look_at_files, self.disk, self.files, wanted)
 
-    async def _edit(self, function: Callable[[ITransaction], tuple[_T, Moved]], change: MailboxChange) -> _T:
+    async def _edit(
+        self,
+        function: Callable[[ITransaction], tuple[_T, Moved]],
+        change: MailboxChange,
+        durable: Callable[[_T], None],
+    ) -> _T:
         result, moved = await self.promise(function)
+        durable(result)
         self._told(moved, change)
         return result
 
@@ -399,10 +419,19 @@ class SqliteAccount:
         try:
             self.room.check()
             quota = await self.quota()
-            return await self._add(Append(self.files, self._around.random, mailbox, messages, quota))
+            rendered = await self._render([staged.inline for staged, _, _ in messages])
+            return await self._add(Append(self.files, self._around.random, mailbox, messages, rendered, quota))
         finally:
             for staged, _, _ in messages:
                 await self._drop(staged)
+
+    async def _render(self, contents: Sequence[bytes | None]) -> list[Kept | None]:
+        """
+        Here what is little, else in a thread.
+        """
+        if sum(len(octets) for octets in contents if octets is not None) <= limits.RENDERED_AT_ONCE:
+            return kept_ahead(contents)
+        return await self.disk.run(kept_ahead, contents)
 
     async def _drop(self, staged: IStagedContent) -> None:
         """
@@ -414,9 +443,9 @@ class SqliteAccount:
         except (MailError, OSError) as problem:
             _log.warn("cannot remove a staged file: {problem}", problem=problem, account=str(self.account_id))
 
-    async def _add(self, function: Callable[[ITransaction], tuple[_T, Moved, int]]) -> _T:
+    async def _add(self, function: Callable[[ITransaction], tuple[_T, Moved, int]], *, is_brief: bool = False) -> _T:
         try:
-            result, moved, inline = await self.database.transact(function)
+            result, moved, inline = await self.database.transact(function, is_brief=is_brief)
         except Exception:
             # A commit that failed may have left files: the next checkpoint looks.
             self.is_swept = False

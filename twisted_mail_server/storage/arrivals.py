@@ -21,6 +21,7 @@ from twisted_mail_server.storage.editing import Moved
 from twisted_mail_server.storage.flagging import Tally, learn_what_fits
 from twisted_mail_server.storage.messages import MessageFiles
 from twisted_mail_server.storage.quota import check_rows
+from twisted_mail_server.storage.rendering import KEEP, Kept
 from twisted_mail_server.storage.tables import Home, MailboxRow
 
 
@@ -38,6 +39,8 @@ class Incoming:
     #: The bytes, if the database shall hold them; else C{place} puts them into their file.
     octets: bytes | None = field(repr=False)
     place: Callable[[bytes], None] | None = field(repr=False)
+    #: What IMAP says of its shape, if that was found out already.
+    rendered: Kept | None = field(default=None, repr=False)
 
 
 @define
@@ -90,6 +93,8 @@ class _Additions:
         content = self._transaction.last_rowid()
         if octets is not None:
             execute("INSERT INTO octets VALUES (?, ?)", (content, octets))
+        if incoming.rendered is not None:
+            execute(KEEP, (content, *incoming.rendered))
         uid = mailbox.uidnext + len(batch.uids)
         mask = batch.keywords.mask(incoming.flags) if incoming.flags else 0
         size = len(incoming.prefix) + incoming.size
@@ -122,6 +127,13 @@ class Deliver:
     random: Callable[[int], bytes]
     arrivals: Sequence[Arrival]
     settled: Sequence[QueueId]
+
+    @property
+    def is_brief(self) -> bool:
+        """
+        Whether it writes a few rows, and no file.
+        """
+        return len(self.arrivals) <= limits.BRIEF_ROWS and all(one.path is None for one in self.arrivals)
 
     def __call__(self, transaction: ITransaction) -> tuple[list[bool], Moved, int]:
         """
@@ -177,6 +189,8 @@ class Append:
     random: Callable[[int], bytes]
     mailbox: str
     messages: Sequence[tuple[IStagedContent, Sequence[str], int]]
+    #: What is rendered of each.
+    rendered: Sequence[Kept | None] = field(repr=False)
     quota: int | None = None
 
     def __call__(self, transaction: ITransaction) -> tuple[AppendResult, Moved, int]:
@@ -194,8 +208,8 @@ class Append:
         inline = 0
         try:
             uids = []
-            for staged, flags, internal_date in self.messages:
-                incoming = self._incoming(staged, tuple(flags), internal_date)
+            for (staged, flags, internal_date), rendered in zip(self.messages, self.rendered, strict=True):
+                incoming = self._incoming(staged, tuple(flags), internal_date, rendered)
                 inline += len(incoming.octets or b"")
                 uids.append(additions.add(mailbox, incoming, keywords))
             return AppendResult(mailbox.uidvalidity, tuple(uids)), additions.finish(), inline
@@ -203,8 +217,10 @@ class Append:
             self.files.remove(additions.placed)
             raise
 
-    def _incoming(self, staged: IStagedContent, flags: tuple[str, ...], internal_date: int) -> Incoming:
+    def _incoming(
+        self, staged: IStagedContent, flags: tuple[str, ...], internal_date: int, rendered: Kept | None
+    ) -> Incoming:
         place: Callable[[bytes], None] | None = None
         if staged.inline is None:
             place = lambda content_id: self.files.take(staged, content_id)
-        return Incoming(b"", staged.size, staged.digest, flags, internal_date, staged.inline, place)
+        return Incoming(b"", staged.size, staged.digest, flags, internal_date, staged.inline, place, rendered)

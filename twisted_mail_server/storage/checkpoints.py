@@ -1,5 +1,5 @@
 """
-Checkpoints: inline contents become files, and what nobody can read any more goes.
+Checkpoints: inline contents become files, what nobody can read any more goes, and what nobody has read yet is rendered.
 
 One process at a time does it for an account, at low priority, while others may read and write.  Every step can be stopped
 and done again: a content is safe in the database until the commit that says its file is durable, and its file has the same
@@ -15,10 +15,13 @@ from attrs import define, frozen
 from twisted.logger import Logger
 
 from twisted_mail_server.interfaces import ITransaction
+from twisted_mail_server.message.addresslists import Effort
 from twisted_mail_server.model import limits
-from twisted_mail_server.model.errors import MailError
+from twisted_mail_server.model.errors import MailError, TemporaryFailure, Trouble
 from twisted_mail_server.storage import changes
+from twisted_mail_server.storage.contents import Location
 from twisted_mail_server.storage.messages import MessageFiles
+from twisted_mail_server.storage.rendering import Keep, Shape, shape_ahead
 from twisted_mail_server.storage.tables import Home
 
 if TYPE_CHECKING:
@@ -37,6 +40,15 @@ _INLINE = """
 """
 
 _INLINE_SIZE = "SELECT coalesce(sum(size), 0) FROM content INDEXED BY content_inline WHERE home = 0"
+
+#: Row ids below the last one rendered that are looked at for more.
+_WINDOW = 1000
+
+_UNRENDERED = """
+    SELECT c.id, c.content_id, c.size + length(c.prefix), c.prefix, (SELECT bytes FROM octets WHERE content = c.id)
+    FROM content c
+    WHERE c.id >= ? AND c.id < ? AND NOT EXISTS (SELECT 1 FROM rendered WHERE content = c.id) ORDER BY c.id DESC LIMIT ?
+"""
 
 _STALE = """
     SELECT id FROM mailbox m WHERE messages >= ? AND modseq > ? + coalesce((SELECT modseq FROM packed WHERE mailbox = m.id), -?)
@@ -65,6 +77,10 @@ class Checkpoint:
             account.is_swept = True
             await self._sweep()
         await account.room.restore()
+        try:
+            await self._render()
+        except Trouble as problem:
+            _log.warn("cannot render ahead: {problem}", problem=problem, account=str(account.account_id))
         return moved
 
     async def _move_all(self) -> int:
@@ -122,6 +138,25 @@ class Checkpoint:
             await account.pack(mailbox)
         await account.promise(lambda transaction: changes.prune(transaction, limits.CHANGES_KEPT))
 
+    async def _render(self) -> None:
+        """
+        Render what was delivered, so that whoever asks for it first need not wait: from the newest on, as far as there is something
+        to be done among the next few.  Not while more is coming in, which would have to wait.
+        """
+        account = self._account
+        if not account.is_quiet:
+            return
+        ((highest,),) = await account.query("SELECT coalesce(max(id), 0) FROM content")
+        before, left = highest + 1, limits.CHECKPOINT_SLICE if self._limit is None else self._limit
+        while left:
+            found = await account.query(_UNRENDERED, (before - _WINDOW, before, min(left, limits.CHECKPOINT_BATCH)))
+            if not found:
+                break
+            locations = [Location(*row) for row in found]
+            before, left = locations[-1].content, left - len(locations)
+            shapes = await account.disk.run(_shapes, account.files, locations)
+            await account.database.transact(Keep(shapes))
+
     async def _sweep(self) -> None:
         """
         Once after a start: remove the files that a crash left without rows.
@@ -149,6 +184,22 @@ def _write(files: MessageFiles, rows: Sequence[tuple[Any, ...]]) -> list[tuple[i
         else:
             written.append((content, content_id, size))
     return written
+
+
+def _shapes(files: MessageFiles, locations: Sequence[Location]) -> list[Shape]:
+    """
+    In a thread: render contents, those that can be read.
+    """
+    effort, shapes = Effort(), []
+    for location in locations:
+        try:
+            octets = location.read_now(files)
+        except TemporaryFailure:
+            continue
+        shape = shape_ahead(location.content, location.content_id, octets, effort)
+        if shape is not None:
+            shapes.append(shape)
+    return shapes
 
 
 @frozen

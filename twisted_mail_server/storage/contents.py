@@ -56,7 +56,7 @@ class Content:
     One open message.
     """
 
-    _location: Location
+    location: Location
     _disk: IDisk
     _files: MessageFiles
     _closed: Callable[[int], None] | None
@@ -66,7 +66,7 @@ class Content:
         """
         Octets.
         """
-        return self._location.size
+        return self.location.size
 
     async def read(self, offset: int = 0, length: int = -1) -> bytes:
         """
@@ -74,7 +74,7 @@ class Content:
 
         @raise TemporaryFailure: the disk would not give it.
         """
-        location = self._location
+        location = self.location
         end = location.size if length < 0 else min(offset + length, location.size)
         if offset >= end:
             return b""
@@ -93,4 +93,4 @@ class Content:
         """
         closed, self._closed = self._closed, None
         if closed is not None:
-            closed(self._location.content)
+            closed(self.location.content)

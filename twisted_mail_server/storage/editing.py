@@ -6,16 +6,17 @@ Each function is sent to the writer and returns what is to be told, with the MOD
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 from attrs import field, frozen
 
 from twisted_mail_server.interfaces import ITransaction
 from twisted_mail_server.model.changes import CopyResult, FlagResult, Reflagged
-from twisted_mail_server.model.flags import DELETED, SEEN
+from twisted_mail_server.model.flags import DELETED, SEEN, Keywords
 from twisted_mail_server.model.numbers import runs
 from twisted_mail_server.storage import tables
-from twisted_mail_server.storage.flagging import Operation, Tally, Translation
+from twisted_mail_server.storage.flagging import Operation, Tally, Translation, count_of
 from twisted_mail_server.storage.quota import check_rows
 from twisted_mail_server.storage.selecting import messages
 from twisted_mail_server.storage.tables import MESSAGE_COLUMNS, Kind
@@ -25,6 +26,22 @@ Moved = dict[int, int]
 
 #: Ranges of UIDs that are changed one by one.
 _RANGES = 50
+
+
+@frozen
+class Flagged:
+    """
+    What a STORE did; and how to bring up to it a snapshot of the moment before, without another look into the database.
+    """
+
+    result: FlagResult
+    #: The MODSEQ of the mailbox before, and now: alike where nothing changed.
+    before: int = 0
+    modseq: int = 0
+    keywords: Keywords = field(factory=Keywords)
+    #: The messages changed, ascending, and their masks now.
+    uids: Sequence[int] = field(default=(), repr=False)
+    masks: Sequence[int] = field(default=(), repr=False)
 
 
 @frozen
@@ -39,13 +56,13 @@ class ChangeFlags:
     flags: tuple[str, ...]
     unchanged_since: int | None
 
-    def __call__(self, transaction: ITransaction) -> tuple[FlagResult, Moved]:
+    def __call__(self, transaction: ITransaction) -> tuple[Flagged, Moved]:
         """
         @raise OverLimit: the mailbox knows too many keywords.
         """
         mailbox = tables.mailbox_numbered(transaction, self.mailbox)
         if mailbox is None:
-            return FlagResult(()), {}
+            return Flagged(FlagResult(())), {}
         learnt = mailbox.keywords if self.sign == "-" else mailbox.keywords.learn(self.flags)
         change = Operation.of(self.sign, learnt.mask(self.flags))
         rows = messages(transaction, "m.uid, m.mask, m.modseq", self.mailbox, self.uids)
@@ -53,32 +70,38 @@ class ChangeFlags:
         if self.unchanged_since is not None:
             modified = tuple(uid for uid, _, modseq in rows if modseq > self.unchanged_since)
             rows = [row for row in rows if row[2] <= self.unchanged_since]
-        changed = [(uid, mask, change(mask)) for uid, mask, _ in rows if change(mask) != mask]
+        masks = change.all_of([mask for _, mask, _ in rows])
+        changed = [(uid, old, new) for (uid, old, _), new in zip(rows, masks, strict=True) if new != old]
         if not changed:
-            return FlagResult(tuple([Reflagged(*row) for row in rows]), modified), {}
+            return Flagged(FlagResult(tuple(map(Reflagged._make, rows)), modified)), {}
         modseq = tables.next_modseq(transaction)
-        self._write(transaction, changed, change, modseq)
+        uids, before, after = zip(*changed, strict=True)
+        self._write(transaction, uids, after, change, modseq)
         transaction.execute(
             "UPDATE mailbox SET modseq = ?, unseen = unseen + ?, deleted = deleted + ?, keywords = ? WHERE id = ?",
             (
                 modseq,
-                sum((old & SEEN) - (new & SEEN) for _, old, new in changed) // SEEN,
-                sum((new & DELETED) - (old & DELETED) for _, old, new in changed) // DELETED,
+                count_of(before, SEEN) - count_of(after, SEEN),
+                count_of(after, DELETED) - count_of(before, DELETED),
                 " ".join(learnt.names),
                 self.mailbox,
             ),
         )
-        tables.record(transaction, self.mailbox, modseq, Kind.REFLAGGED, [uid for uid, _, _ in changed])
-        now = [
-            Reflagged(uid, mask, old) if change(mask) == mask else Reflagged(uid, change(mask), modseq)
-            for uid, mask, old in rows
-        ]
-        return FlagResult(tuple(now), modified), {self.mailbox: modseq}
+        tables.record(transaction, self.mailbox, modseq, Kind.REFLAGGED, uids)
+        if len(changed) == len(rows):
+            now: Iterable[Reflagged] = map(Reflagged, uids, after, repeat(modseq))
+        else:
+            now = (
+                Reflagged(uid, new, old if mask == new else modseq)
+                for (uid, mask, old), new in zip(rows, masks, strict=True)
+            )
+        done = FlagResult(tuple(now), modified)
+        return Flagged(done, mailbox.modseq, modseq, learnt, uids, after), {self.mailbox: modseq}
 
     def _write(
-        self, transaction: ITransaction, changed: list[tuple[int, int, int]], change: Operation, modseq: int
+        self, transaction: ITransaction, uids: Sequence[int], masks: Sequence[int], change: Operation, modseq: int
     ) -> None:
-        ranges = runs(uid for uid, _, _ in changed)
+        ranges = runs(uids)
         if len(ranges) <= _RANGES:
             # The UIDs of a range follow one another, so nothing else lies in it.
             transaction.execute_many(
@@ -88,7 +111,7 @@ class ChangeFlags:
             return
         transaction.execute_many(
             "UPDATE message SET mask = ?, modseq = ? WHERE mailbox = ? AND uid = ?",
-            [(new, modseq, self.mailbox, uid) for uid, _, new in changed],
+            [(mask, modseq, self.mailbox, uid) for uid, mask in zip(uids, masks, strict=True)],
         )
 
 

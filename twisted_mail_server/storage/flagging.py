@@ -43,6 +43,13 @@ class Operation:
         """
         return mask & self.kept | self.added
 
+    def all_of(self, masks: Iterable[int]) -> list[int]:
+        """
+        The flags of many afterwards.
+        """
+        kept, added = self.kept, self.added
+        return [mask & kept | added for mask in masks]
+
 
 @frozen
 class Tally:
@@ -67,6 +74,13 @@ class Tally:
             sum(mask & DELETED != 0 for mask, _ in rows),
             sum(size for _, size in rows),
         )
+
+
+def count_of(masks: Iterable[int], bit: int) -> int:
+    """
+    How many have that one bit.
+    """
+    return sum([mask & bit for mask in masks]) // bit
 
 
 def learn_what_fits(keywords: Keywords, flags: Iterable[str]) -> Keywords:

@@ -7,6 +7,7 @@ Everything happens at once and lasts as long as the object.  Nothing is written 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -22,6 +23,7 @@ from twisted_mail_server.interfaces import (
     IStagedContent,
 )
 from twisted_mail_server.message.headers import header_end
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.changes import (
     AppendResult,
@@ -33,19 +35,20 @@ from twisted_mail_server.model.changes import (
     MailboxStatus,
     MessageRow,
     Reflagged,
-    Rendered,
 )
 from twisted_mail_server.model.errors import InUse, MessageGone, TemporaryFailure
 from twisted_mail_server.model.flags import DELETED, SEEN, Keywords
 from twisted_mail_server.model.mailboxes import DEFAULT_MAILBOXES, INBOX, DefaultMailbox, SpecialUse, canonical
 from twisted_mail_server.model.queue import Arrival, QueueId
-from twisted_mail_server.protocols.imap.rendering import render
+from twisted_mail_server.protocols.imap.rendering import pack, render
 from twisted_mail_server.storage.flagging import Operation, Translation, learn_what_fits
 from twisted_mail_server.storage.memory_contents import MemoryContent
 from twisted_mail_server.storage.names import find, find_target, plan_create, plan_delete, plan_rename
 from twisted_mail_server.storage.quota import Quota, check, unbounded
 from twisted_mail_server.storage.snapshots import snapshot_of
 from twisted_mail_server.storage.views import SessionView, tell_all
+
+_T = TypeVar("_T")
 
 
 @define(eq=False)
@@ -56,12 +59,12 @@ class _Content:
 
     id: bytes
     octets: bytes = field(repr=False)
-    _rendered: Rendered | None = None
+    _rendered: bytes | None = None
 
     @property
-    def rendered(self) -> Rendered:
+    def rendered(self) -> bytes:
         if self._rendered is None:
-            self._rendered = render(self.octets)
+            self._rendered = pack(render(self.octets))
         return self._rendered
 
     @property
@@ -77,7 +80,7 @@ class _Message:
     internal_date: int
     content: _Content
 
-    def row(self, rendered: bool, header: bool) -> MessageRow:
+    def row(self, header: bool) -> MessageRow:
         content = self.content
         return MessageRow(
             self.uid,
@@ -86,7 +89,6 @@ class _Message:
             len(content.octets),
             self.internal_date,
             content.id,
-            content.rendered if rendered else None,
             content.header if header else None,
         )
 
@@ -187,12 +189,17 @@ class MemoryView(SessionView):
     _account: MemoryAccount = field(kw_only=True)
     _mailbox: _Mailbox = field(kw_only=True)
 
-    async def fetch(self, uids: Sequence[int], *, rendered: bool = False, header: bool = False) -> list[MessageRow]:
+    async def fetch(self, uids: Sequence[int], *, header: bool = False) -> list[MessageRow]:
         """
         What is known of those messages.
         """
-        found = (self._mailbox.messages.get(uid) or self._mailbox.ghosts.get(uid) for uid in uids)
-        return [message.row(rendered, header) for message in found if message is not None]
+        return [message.row(header) for message in self._left(uids)]
+
+    async def rendered(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """
+        What IMAP says of the shape of those messages, packed.
+        """
+        return {message.uid: message.content.rendered for message in self._left(uids)}
 
     async def open_content(self, uid: int) -> MemoryContent:
         """
@@ -204,6 +211,43 @@ class MemoryView(SessionView):
         if message is None:
             raise MessageGone("The message was expunged.")
         return MemoryContent(message.content.octets)
+
+    async def read_ahead(self, uids: Sequence[int]) -> list[bytes | None]:
+        """
+        All octets of the first of those messages.
+        """
+        found: list[bytes | None] = []
+        total = 0
+        for uid in uids[: limits.FETCH_BATCH_OPEN]:
+            message = self._mailbox.messages.get(uid)
+            octets = None if message is None else message.content.octets
+            if octets is None or len(octets) > limits.CONTENT_PIECE:
+                found.append(None)
+                continue
+            total += len(octets)
+            if total > limits.FETCH_AHEAD:
+                break
+            found.append(octets)
+        return found
+
+    async def headers(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """
+        The header blocks of those messages.
+        """
+        return {message.uid: message.content.header for message in self._left(uids)}
+
+    async def examine(self, uids: Sequence[int], look: Callable[[int, bytes], _T]) -> dict[int, _T]:
+        """
+        What C{look} makes of each of those messages.
+        """
+        return {message.uid: look(message.uid, message.content.octets) for message in self._left(uids)}
+
+    def _left(self, uids: Iterable[int]) -> list[_Message]:
+        """
+        Those messages, and what is left of those that were expunged.
+        """
+        found = (self._mailbox.messages.get(uid) or self._mailbox.ghosts.get(uid) for uid in uids)
+        return [message for message in found if message is not None]
 
     async def change_flags(
         self, uids: Sequence[int], operation: str, flags: Sequence[str], *, unchanged_since: int | None = None

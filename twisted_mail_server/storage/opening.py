@@ -141,7 +141,7 @@ class AccountDatabase:
         finally:
             self._end()
 
-    async def transact(self, function: Callable[[ITransaction], _T]) -> _T:
+    async def transact(self, function: Callable[[ITransaction], _T], *, is_brief: bool = False) -> _T:
         """
         The result of C{function}, when it is durable.
 
@@ -149,7 +149,7 @@ class AccountDatabase:
         """
         database = await self._begin(False)
         try:
-            return await database.transact(function)
+            return await database.transact(function, is_brief=is_brief)
         finally:
             self._end()
 

@@ -15,18 +15,20 @@ from twisted_mail_server.model.numbers import runs
 _RANGES = 20
 
 
-def plan(columns: str, table: str, mailbox: int, uids: Sequence[int]) -> list[tuple[str, tuple[Any, ...]]]:
+def plan(
+    columns: str, table: str, mailbox: int, uids: Sequence[int], joined: str = ""
+) -> list[tuple[str, tuple[Any, ...]]]:
     """
     Queries that together give the rows of the ascending C{uids} in ascending order.
 
-    C{columns} name the table as C{m}.
+    C{columns} name the table as C{m}; C{joined} are further tables, each joined so that it is looked into for each row.
     """
     ranges = runs(uids)
     if len(ranges) <= _RANGES:
-        sql = f"SELECT {columns} FROM {table} m WHERE m.mailbox = ? AND m.uid BETWEEN ? AND ? ORDER BY m.uid"
+        sql = f"SELECT {columns} FROM {table} m {joined} WHERE m.mailbox = ? AND m.uid BETWEEN ? AND ? ORDER BY m.uid"
         return [(sql, (mailbox, low, high)) for low, high in ranges]
     # The list decides the order of the loops (CROSS JOIN): one look into the table for each UID.
-    sql = f"SELECT {columns} FROM json_each(?) wanted CROSS JOIN {table} m ON m.mailbox = ? AND m.uid = wanted.value"
+    sql = f"SELECT {columns} FROM json_each(?) wanted CROSS JOIN {table} m ON m.mailbox = ? AND m.uid = wanted.value {joined}"
     return [(sql, (json.dumps(list(uids)), mailbox))]
 
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import ne
 
 from attrs import evolve
 
 from twisted_mail_server.model.changes import Changes, MailboxSnapshot, Reflagged
 from twisted_mail_server.model.flags import Keywords
+from twisted_mail_server.model.numbers import runs
 
 NOTHING = Changes()
 
@@ -87,13 +90,32 @@ def _reflagged(old: MailboxSnapshot, new: MailboxSnapshot, vanished: Sequence[in
         for start in range(begin, end, _SLICE):
             stop = min(start + _SLICE, end)
             if old.modseqs[start:stop] != new.modseqs[start - shift : stop - shift]:
-                found += [
-                    Reflagged(new.uids[place], new.masks[place], new.modseqs[place])
-                    for place in range(start - shift, stop - shift)
-                    if old.modseqs[place + shift] != new.modseqs[place]
-                ]
+                here = slice(start - shift, stop - shift)
+                rows = zip(new.uids[here], new.masks[here], new.modseqs[here], strict=True)
+                differ = map(ne, old.modseqs[start:stop], new.modseqs[here])
+                found += map(Reflagged._make, compress(rows, differ))
         begin = end + 1
     return found
+
+
+def with_flags(
+    old: MailboxSnapshot, uids: Sequence[int], masks: Sequence[int], keywords: Keywords, modseq: int
+) -> MailboxSnapshot | None:
+    """
+    C{old} after one STORE that gave those messages, ascending, those masks; C{None} if they are not all in there.
+    """
+    changed, modseqs = old.masks[:], old.modseqs[:]
+    start = 0
+    for low, high in runs(uids):
+        count = high - low + 1
+        first = bisect_left(old.uids, low)
+        end = first + count
+        if end > len(old.uids) or old.uids[first] != low or old.uids[end - 1] != high:
+            return None
+        changed[first:end] = array("Q", masks[start : start + count])
+        modseqs[first:end] = array("Q", (modseq,)) * count
+        start += count
+    return evolve(old, masks=changed, modseqs=modseqs, keywords=keywords, modseq=modseq)
 
 
 def with_ghosts(old: MailboxSnapshot, new: MailboxSnapshot, vanished: Sequence[int]) -> MailboxSnapshot:

@@ -51,9 +51,10 @@ class MailboxRow:
     uidvalidity: int
     uidnext: int
     keywords: Keywords
+    modseq: int
 
 
-_MAILBOX = "SELECT id, name, uidvalidity, uidnext, keywords FROM mailbox"
+_MAILBOX = "SELECT id, name, uidvalidity, uidnext, keywords, modseq FROM mailbox"
 
 #: The columns of C{message} and C{expunged} in their order, but for the mailbox and the UID.
 MESSAGE_COLUMNS = "mask, modseq, internal_date, size, content, content_id"
@@ -110,8 +111,8 @@ def mailbox_numbered(transaction: ITransaction, mailbox_id: int) -> MailboxRow |
 
 def _mailbox(transaction: ITransaction, sql: str, args: Sequence[Any]) -> MailboxRow | None:
     for row in transaction.execute(sql, args):
-        number, name, uidvalidity, uidnext, keywords = row
-        return MailboxRow(number, name, uidvalidity, uidnext, parse_keywords(keywords))
+        number, name, uidvalidity, uidnext, keywords, modseq = row
+        return MailboxRow(number, name, uidvalidity, uidnext, parse_keywords(keywords), modseq)
     return None
 
 

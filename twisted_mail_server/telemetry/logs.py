@@ -13,11 +13,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from string import Formatter
 from typing import IO, Any
 
+from attrs import frozen
 from twisted.logger import FileLogObserver, LogEvent, LogLevel, LogPublisher, formatEvent
 
 #: Makes a line of an event; L{None} leaves it out.
@@ -33,6 +35,7 @@ _LEGACY = frozenset(
 _RESERVED = frozenset({"time", "level", "logger", "message", "traceback"})
 _OWN = "twisted_mail_server."
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
+_SIMPLE = frozenset({str, int, bool, type(None)})
 _PLAIN = re.compile(r"[!#-<>-~]+")
 
 
@@ -46,7 +49,12 @@ def line_format(name: str, level: str) -> LineFormat:
     left_out = frozenset(one.name for one in LogLevel.iterconstants() if one < least)
 
     def line(event: LogEvent) -> str | None:
-        return None if _level(event) in left_out else write(_masked(event))
+        if _level(event) in left_out:
+            return None
+        shape = _shape(tuple(event))
+        if shape.secrets:
+            event = {**event, **dict.fromkeys(shape.secrets, MASK)}
+        return write(event, shape)
 
     return line
 
@@ -70,45 +78,79 @@ def adopt(publisher: LogPublisher, line: LineFormat) -> None:
             one.formatEvent = line
 
 
-def _masked(event: LogEvent) -> LogEvent:
-    if not any(map(_is_secret, event)):
-        return event
-    return {key: MASK if _is_secret(key) else value for key, value in event.items()}
+@frozen
+class _Shape:
+    """
+    What is always the same of events that have the same keys: as many kinds as there are lines of code that log.
+    """
+
+    #: The keys of its fields, which are all that is not Twisted's own, and those whose names say that they are secret.
+    fields: tuple[str, ...]
+    secrets: tuple[str, ...]
 
 
 @lru_cache(1000)
-def _is_secret(key: str) -> bool:
-    return _SECRET.search(key) is not None
+def _shape(keys: tuple[str, ...]) -> _Shape:
+    left_out = _LEGACY if "isError" in keys else frozenset[str]()
+    return _Shape(
+        tuple(key for key in keys if not key.startswith("log_") and key not in left_out),
+        tuple(key for key in keys if _SECRET.search(key) is not None),
+    )
 
 
-def _text_line(event: LogEvent) -> str:
-    fields = "".join(f" {key}={_word(value)}" for key, value in _fields(event) if value != "")
-    line = f"{_time(event)} {_level(event)} {_namespace(event)}: {_one_line(formatEvent(event))}{fields}\n"
+def _sentence(event: LogEvent) -> str:
+    """
+    As Twisted's L{formatEvent} writes it; where its format asks for nothing that only that knows, ten times faster.
+    """
+    format = event.get("log_format")
+    if isinstance(format, str) and "log_flattened" not in event and _is_plain(format):
+        try:
+            return format.format_map(event)
+        except Exception:  # noqa: BLE001 (Twisted tells what was wrong)
+            return formatEvent(event)
+    return formatEvent(event)
+
+
+@lru_cache(1000)
+def _is_plain(format: str) -> bool:
+    """
+    Whether each field that a format names is just a key of the event.
+    """
+    try:
+        return all(
+            name is None or (name.isidentifier() and "{" not in (spec or "") and conversion is None)
+            for _, name, spec, conversion in Formatter().parse(format)
+        )
+    except ValueError:
+        return False
+
+
+def _text_line(event: LogEvent, shape: _Shape) -> str:
+    words = [f" {key}={_word(value)}" for key in shape.fields if (value := _value(event[key])) != ""]
+    line = f"{_time(event)} {_level(event)} {_namespace(event)}: {_one_line(_sentence(event))}{''.join(words)}\n"
     trace = _traceback(event)
     return line + "".join(f"    {_one_line(part)}\n" for part in trace.splitlines()) if trace else line
 
 
-def _json_line(event: LogEvent) -> str:
-    shown = {"time": _time(event), "level": _level(event), "logger": _namespace(event), "message": formatEvent(event)}
-    for key, value in _fields(event):
-        shown[f"{key}_" if key in _RESERVED else key] = value
+def _json_line(event: LogEvent, shape: _Shape) -> str:
+    shown: dict[str, object] = {
+        "time": _time(event),
+        "level": _level(event),
+        "logger": _namespace(event),
+        "message": _sentence(event),
+    }
+    for key in shape.fields:
+        shown[f"{key}_" if key in _RESERVED else key] = _value(event[key])
     if trace := _traceback(event):
         shown["traceback"] = trace
     return _to_json(shown) + "\n"
 
 
-def _fields(event: LogEvent) -> Iterator[tuple[str, Any]]:
-    """
-    What an event says besides its sentence, as values that JSON has.
-    """
-    left_out = _LEGACY if "isError" in event else frozenset[str]()
-    for key, value in event.items():
-        if not key.startswith("log_") and key not in left_out:
-            yield key, _value(value)
-
-
 def _value(value: object) -> object:
-    if value is None or isinstance(value, str | int):
+    """
+    What a field says, as JSON has it.
+    """
+    if type(value) in _SIMPLE or isinstance(value, str | int):
         return value
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else str(value)
@@ -123,6 +165,8 @@ def _value(value: object) -> object:
 
 
 def _word(value: object) -> str:
+    if type(value) is int:
+        return str(value)
     text = ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
     if _PLAIN.fullmatch(text):
         return text

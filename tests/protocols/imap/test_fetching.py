@@ -4,6 +4,7 @@ L{twisted_mail_server.protocols.imap.fetching}
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -32,6 +33,8 @@ from twisted_mail_server.protocols.imap import fetching
 from twisted_mail_server.protocols.imap.cursor import Cursor
 from twisted_mail_server.protocols.imap.fetch_vocabulary import Batch, FetchItem, FlagWriter
 from twisted_mail_server.protocols.imap.fetching import LiteralBroken
+from twisted_mail_server.protocols.imap.rendering import render
+from twisted_mail_server.storage.memory import MemoryView
 
 #: More than is read at a time.
 LARGE = PLAIN + b"x" * 70 * limits.KIB * 10
@@ -231,12 +234,10 @@ class ColumnTests(SynchronousTestCase):
         """
         answers, messages = corpus_answers(), corpus_messages()
         _, view = mailbox(*messages.values())
-        rows = now(view.fetch(list(view.snapshot.uids), rendered=True))
         expected = b"".join(
             b"* %d FETCH (ENVELOPE %b BODY %b BODYSTRUCTURE %b)\r\n"
-            % (row.uid, row.rendered.envelope, row.rendered.body, row.rendered.bodystructure)
-            for row in rows
-            if row.rendered
+            % (number, rendered.envelope, rendered.body, rendered.bodystructure)
+            for number, rendered in enumerate(map(render, messages.values()), 1)
         )
         self.assertEqual((expected, 0), fetch(view, b"(ENVELOPE BODY BODYSTRUCTURE)"))
         self.assertEqual(len(answers), len(messages))
@@ -275,6 +276,40 @@ class ColumnTests(SynchronousTestCase):
             fetch(view, b"(UID RFC822.SIZE)"),
         )
         self.assertEqual((b"", 3), fetch(bad(inner, rowless=frozenset([1, 2, 3])), b"RFC822.SIZE"))
+
+    def test_gone_in_between(self) -> None:
+        """
+        A message of which one thing is gone, and not yet another, is left out.
+        """
+        _, view = mailbox(PLAIN, PLAIN, PLAIN)
+        shown, blocks = view.rendered, view.headers
+
+        async def rendered(_: IMailboxView, uids: Sequence[int]) -> Mapping[int, bytes]:
+            return {uid: octets for uid, octets in (await shown(uids)).items() if uid != 1}
+
+        async def headers(_: IMailboxView, uids: Sequence[int]) -> Mapping[int, bytes]:
+            return {uid: octets for uid, octets in (await blocks(uids)).items() if uid != 3}
+
+        self.patch(MemoryView, "rendered", rendered)
+        self.patch(MemoryView, "headers", headers)
+        wire, wanted = Wire(), plan(b"(RFC822.SIZE BODY RFC822.HEADER FLAGS)").with_item(fetching.MODSEQ)
+        self.assertEqual(2, now(fetching.run(wanted, view, numbered(view), wire.write)))
+        self.assertEqual(1, wire.octets.count(b" FETCH "))
+        self.assertTrue(wire.octets.startswith(b"* 2 FETCH (RFC822.SIZE %d BODY (" % len(PLAIN)))
+        self.assertTrue(wire.octets.endswith(b" FLAGS () MODSEQ (%d))\r\n" % view.snapshot.modseqs[1]))
+
+    def test_alike(self) -> None:
+        """
+        The same flags of all messages, whatever is in them, are written as different ones are.
+        """
+        mail, _ = mailbox()
+        append(mail, "INBOX", PLAIN, PLAIN, flags=("100%d", "%", "\\Seen"))
+        line = b"FETCH (FLAGS (\\Seen % 100%d))\r\n"
+        self.assertEqual(b"* 1 " + line + b"* 2 " + line, fetch(view_of(mail), b"FLAGS")[0])
+        append(mail, "INBOX", PLAIN)
+        self.assertEqual(
+            b"* 1 " + line + b"* 2 " + line + b"* 3 FETCH (FLAGS ())\r\n", fetch(view_of(mail), b"FLAGS")[0]
+        )
 
     def test_batches(self) -> None:
         """
@@ -317,6 +352,25 @@ class ContentTests(SynchronousTestCase):
                 % (literal(message), literal(text), literal(message)),
                 fetch(view, b"(BODY[] UID RFC822.TEXT RFC822)")[0],
             )
+
+    def test_small(self) -> None:
+        """
+        Many small messages, with larger ones among them, come in their order, and no more of them than is sent at a time is kept.
+        """
+        messages = [PLAIN + b"%d\0" % number * number * 20 for number in range(60)]
+        messages[7] = messages[52] = LARGE
+        messages[20] = messages[21] = PLAIN + b"medium\0" * 10_000
+        _, view = mailbox(*messages)
+        wire = Wire()
+        now(fetching.run(plan(b"(UID BODY.PEEK[] BODY.PEEK[TEXT]<0.5>)"), view, numbered(view), wire.write))
+        expected = [
+            b"* %d FETCH (UID %d BODY[] %b BODY[TEXT]<0> {5}\r\nHello)\r\n"
+            % (number, number, literal(message).replace(b"\0", b"\x80"))
+            for number, message in enumerate(messages, 1)
+        ]
+        self.assertEqual(b"".join(expected), wire.octets)
+        most = max(map(len, wire.writes))
+        self.assertLess(most, limits.CONTENT_PIECE + 64 * limits.KIB)
 
     def test_partial(self) -> None:
         """

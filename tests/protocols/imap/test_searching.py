@@ -4,9 +4,10 @@ L{twisted_mail_server.protocols.imap.searching}
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.drive import now
@@ -17,10 +18,12 @@ from twisted_mail_server.model import limits
 from twisted_mail_server.model.errors import SyntaxProblem, TooLong
 from twisted_mail_server.protocols.imap import searching
 from twisted_mail_server.protocols.imap.cursor import Cursor
-from twisted_mail_server.protocols.imap.search_vocabulary import All, Any, Cost, Not
+from twisted_mail_server.protocols.imap.search_texts import Contents
+from twisted_mail_server.protocols.imap.search_vocabulary import All, Any, Cost, Known, Not
 from twisted_mail_server.protocols.imap.searching import BadCharset, Reading, RowTest
 
 DAY = 86_400
+_T = TypeVar("_T")
 #: 1 February 1994, noon.
 FEBRUARY = 760_104_000
 
@@ -171,6 +174,39 @@ ENCODED: list[tuple[bytes, str, str, list[int]]] = [
     (b"TEXT ", "utf-8", "füße", [3]),
     (b"TEXT ", "koi8-r", "яблоко", []),
 ]
+
+
+class CountingView(BadView):
+    """
+    How many contents are read at a time.
+    """
+
+    def __init__(self, view: IMailboxView) -> None:
+        super().__init__(view)
+        self.counts: list[int] = []
+
+    async def examine(self, uids: Sequence[int], look: Callable[[int, bytes], _T]) -> Mapping[int, _T]:
+        """
+        Count, too.
+        """
+        self.counts.append(len(uids))
+        return await super().examine(uids, look)
+
+
+class HeldView(BadView):
+    """
+    Contents never come.
+    """
+
+    look: Callable[[int, bytes], object]
+
+    async def examine(self, uids: Sequence[int], look: Callable[[int, bytes], _T]) -> Mapping[int, _T]:
+        """
+        Wait.
+        """
+        self.look = look
+        await Deferred()
+        return {}
 
 
 class KeyTests(SynchronousTestCase):
@@ -436,7 +472,7 @@ class RunningTests(SynchronousTestCase):
         """
         A long search lets others have their turn, and waits for it.
         """
-        _, view = mailbox(b"\r\n" + b"abc\n" * 2 * limits.MIB)
+        _, view = mailbox(*[b"\r\n" + b"abc\n" * 40_000] * 101)
         pauses: list[Deferred[None]] = []
 
         def pause() -> Deferred[None]:
@@ -451,3 +487,57 @@ class RunningTests(SynchronousTestCase):
             waiting.callback(None)
         self.assertEqual([[]], results)
         self.assertGreater(len(pauses), 1)
+
+    def test_depth_of_contents(self) -> None:
+        """
+        Contents are read once for all keys, and only where the others do not decide.
+        """
+        view = BadView(make())
+        bad = cast(IMailboxView, view)
+        for keys, expected, opened in (
+            (b"OR SEEN BODY morning", [1, 5], [2, 3, 5, 6]),
+            (b"OR BODY morning NOT SEEN", [1, 2, 3, 4, 5], [1]),
+            (b"NOT (SEEN BODY evening)", [1, 2, 3, 4, 5], [1]),
+            (b"NOT (FROM smith BODY morning TEXT hello)", [2, 3, 4, 5], [1, 6]),
+            (b"OR (BODY morning BODY good) (TEXT hello NOT BODY q)", [1, 5], [1, 2, 3, 5, 6]),
+            (b"OR (BODY morning BODY evening) (BODY birnen OR BODY q LARGER 1)", [2], [1, 2, 3, 5, 6]),
+            (b'OR BODY "" BODY morning', [1, 2, 3, 4, 5], []),
+            (b'BODY "" NOT TEXT ""', [], []),
+            (b"OR BODY morning BODY birnen OR SEEN FLAGGED", [1, 2], [1, 2]),
+        ):
+            view.opened.clear()
+            self.assertEqual((expected, opened), (search(bad, keys), view.opened), keys)
+
+    def test_judge(self) -> None:
+        """
+        A key that needs no contents decides without them.
+        """
+        known = Known(make(), frozenset())
+        (flag,) = searching.read_keys(Cursor([b"SEEN"])).criteria
+        judge = now(flag.judge([0, 1], known))
+        self.assertEqual([True, False], [judge(0, None), judge(1, Contents(b""))])
+
+    def test_counts(self) -> None:
+        """
+        So many contents are read at a time as are a megabyte together.
+        """
+        for size, expected in (
+            (10, [50, 100, 200, 150]),
+            (3000, [50, 100, 200, 150]),
+            (50_000, [50, 25, 12, 12, 12, 12]),
+        ):
+            view = CountingView(mailbox(*[b"\r\n" + b"x" * size] * sum(expected))[1])
+            search(cast(IMailboxView, view), b"BODY nothing")
+            self.assertEqual(expected, view.counts)
+
+    def test_over(self) -> None:
+        """
+        When nobody waits for it any more, what is still to be looked at elsewhere is passed over.
+        """
+        view = HeldView(mailbox(HELLO, HELLO)[1])
+        plan = searching.read_keys(Cursor([b"BODY morning"]))
+        running = Deferred.fromCoroutine(searching.run(plan, cast(IMailboxView, view)))
+        self.assertIs(True, view.look(1, HELLO))
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
+        self.assertIsNone(view.look(2, HELLO))

@@ -8,7 +8,7 @@ from tests.support.drive import now
 from tests.support.imap import ImapTestCase
 from twisted_mail_server.model.changes import Reflagged
 from twisted_mail_server.model.errors import OutOfTurn
-from twisted_mail_server.model.flags import SEEN
+from twisted_mail_server.model.flags import FLAGGED, SEEN
 
 ONE = b"Subject: one\n\nBody.\n"
 
@@ -369,6 +369,35 @@ class WritingTests(ImapTestCase):
         self.assertEqual(
             b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))\r\n", session.flag_responses(changed, with_uid=True)
         )
+        self.assertEqual(b"", session.flag_responses(changed[1:]))
+        self.assertEqual(b"", session.flag_responses([]))
+
+    def test_many(self) -> None:
+        """
+        Messages that follow one another and such that do not are told of alike, each with what is its own.
+        """
+        self.add(ONE, ONE, ONE, ONE)
+        line = self.line()
+        line.receive(b"s SELECT INBOX (CONDSTORE)\r\nt CLOSE\r\nu SELECT INBOX\r\n")
+        session = line.conversation.session
+        told = {
+            uid: b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (uid, uid, flags, modseq)
+            for uid, flags, modseq in ((1, b"\\Seen", 9), (2, b"", 8), (3, b"\\Flagged", 7), (4, b"\\Flagged", 6))
+        }
+        changed = {
+            1: Reflagged(1, SEEN, 9),
+            2: Reflagged(2, 0, 8),
+            3: Reflagged(3, FLAGGED, 7),
+            4: Reflagged(4, FLAGGED, 6),
+        }
+        for uids in ([1, 2, 3, 4], [2, 3], [1, 3, 4], [4, 1], [3]):
+            expected = b"".join([told[uid] for uid in uids])
+            self.assertEqual(expected, session.flag_responses(changed[uid] for uid in uids), uids)
+        self.assertEqual(
+            b"* 1 FETCH (UID 1 MODSEQ (9))\r\n* 3 FETCH (UID 3 MODSEQ (7))\r\n",
+            session.flag_responses([changed[1], changed[3]], is_quiet=True),
+        )
+        self.assertGreaterEqual(session.mailbox.believed_modseq, 9)
 
 
 class StateTests(ImapTestCase):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import IntEnum
 from typing import cast
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from ...message.structure import Part, parse
 from ...model.changes import MailboxSnapshot, MessageRow
@@ -27,9 +27,9 @@ class Needs(IntEnum):
     ARRAYS = 0
     #: A row of the store.
     ROW = 1
-    #: A row with what is rendered of the message.
+    #: What is rendered of the message.
     RENDERED = 2
-    #: A row with the header block.
+    #: The header block.
     HEADER = 3
 
 
@@ -60,8 +60,10 @@ class Batch:
     #: UIDs that are recent to this session.
     recent: frozenset[int]
     flags: FlagWriter
-    #: Only if some item needs rows.
-    rows: list[MessageRow] = field(factory=list)
+    #: Each of these only if some item needs it.
+    rows: Sequence[MessageRow] = ()
+    rendered: Sequence[bytes] = ()
+    headers: Sequence[bytes] = ()
 
 
 @define
@@ -103,6 +105,7 @@ class FetchItem:
     @ivar needs: how deep one has to reach.
     @ivar column: the values of a batch, each of which C{form} takes.
     @ivar form: how a value of a column is written: C{%b} or C{%d}.
+    @ivar is_often_alike: many messages in a row have the same value, which is worth a look.
     @ivar cut: the octets of a C{nstring}, where they lie, or C{None} for C{NIL}.
     @ivar shown: how the octets of C{cut} are written, if not as a literal; then C{cut} gives no L{Span}.
     @ivar needs_whole: C{cut} looks at the whole content.
@@ -114,6 +117,7 @@ class FetchItem:
     needs: Needs = Needs.ARRAYS
     column: Callable[[Batch], Sequence[object]] | None = None
     form: bytes = b"%b"
+    is_often_alike: bool = False
     cut: Callable[[OpenMessage], bytes | Span | None] | None = None
     shown: Callable[[bytes | None], bytes] | None = None
     needs_whole: bool = False
@@ -184,4 +188,4 @@ class FlagWriter:
         if recent:
             return [self.write(mask, uid in recent) for mask, uid in zip(masks, uids, strict=True)]
         table = {mask: self.write(mask) for mask in set(masks)}
-        return [table[mask] for mask in masks]
+        return [*table.values()] * len(masks) if len(table) == 1 else [table[mask] for mask in masks]

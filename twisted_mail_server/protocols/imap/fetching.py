@@ -15,20 +15,23 @@ A message that is gone is left out (RFC 2180 section 4.1.2), and the caller is t
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import cast
 
 from ...interfaces import IContent, IMailboxView
 from ...message.dates import format_internal_date
 from ...message.headers import select_fields
 from ...model import limits
-from ...model.changes import Reflagged, Rendered
+from ...model.changes import Reflagged
 from ...model.errors import MailError, MessageGone, SyntaxProblem, TooLong, Trouble
 from ...model.flags import SEEN
 from .cursor import Cursor
 from .fetch_vocabulary import Batch, FetchItem, FetchPlan, FlagWriter, Needs, OpenMessage, ReadItem, Span, Write
+from .rendering import bodies, bodystructures, envelopes
 from .sections import Section, Text, extract
 from .wire import astring
 
@@ -166,16 +169,20 @@ def read_partial(cursor: Cursor) -> Span | None:
 # --- The items of RFC 3501 ------------------------------------------------------------------------------------------
 
 
-def _rendered(batch: Batch) -> list[Rendered]:
-    return [cast(Rendered, row.rendered) for row in batch.rows]
-
-
 def _internal_date(seconds: int) -> bytes:
-    return format_internal_date(_EPOCH + timedelta(seconds=min(max(seconds, _FIRST), _LAST)))
+    day, second = divmod(min(max(seconds, _FIRST), _LAST), 86400)
+    return b'%b %02d:%02d:%02d +0000"' % (_day(day), second // 3600, second // 60 % 60, second % 60)
+
+
+@lru_cache(limits.DAYS_KEPT)
+def _day(day: int) -> bytes:
+    return format_internal_date(_EPOCH + timedelta(days=day))[: len(b'"17-Jul-1996')]
 
 
 UID = FetchItem(b"UID", column=lambda batch: batch.uids, form=b"%d")
-FLAGS = FetchItem(b"FLAGS", column=lambda batch: batch.flags.column(batch.masks, batch.uids, batch.recent))
+FLAGS = FetchItem(
+    b"FLAGS", column=lambda batch: batch.flags.column(batch.masks, batch.uids, batch.recent), is_often_alike=True
+)
 MODSEQ = FetchItem(b"MODSEQ", column=lambda batch: batch.modseqs, form=b"(%d)", enables=frozenset({b"CONDSTORE"}))
 #: What is told of flags that have changed (RFC 3501 section 6.4.5, RFC 7162 section 3.2.4).
 _CHANGE_ITEMS = (FLAGS, UID, MODSEQ)
@@ -183,11 +190,9 @@ INTERNALDATE = FetchItem(
     b"INTERNALDATE", Needs.ROW, lambda batch: [_internal_date(row.internal_date) for row in batch.rows]
 )
 SIZE = FetchItem(b"RFC822.SIZE", Needs.ROW, lambda batch: [row.size for row in batch.rows], b"%d")
-ENVELOPE = FetchItem(b"ENVELOPE", Needs.RENDERED, lambda batch: [each.envelope for each in _rendered(batch)])
-BODY = FetchItem(b"BODY", Needs.RENDERED, lambda batch: [each.body for each in _rendered(batch)])
-BODYSTRUCTURE = FetchItem(
-    b"BODYSTRUCTURE", Needs.RENDERED, lambda batch: [each.bodystructure for each in _rendered(batch)]
-)
+ENVELOPE = FetchItem(b"ENVELOPE", Needs.RENDERED, lambda batch: envelopes(batch.rendered))
+BODY = FetchItem(b"BODY", Needs.RENDERED, lambda batch: bodies(batch.rendered))
+BODYSTRUCTURE = FetchItem(b"BODYSTRUCTURE", Needs.RENDERED, lambda batch: bodystructures(batch.rendered))
 
 
 def section_item(name: bytes, section: Section, partial: Span | None = None, *, marks_seen: bool) -> FetchItem:
@@ -201,9 +206,7 @@ def section_item(name: bytes, section: Section, partial: Span | None = None, *, 
         return FetchItem(
             name,
             Needs.HEADER,
-            lambda batch: [
-                _literal(_part_of(_header(cast(bytes, row.header), section), partial)) for row in batch.rows
-            ],
+            lambda batch: [_literal(_part_of(_header(block, section), partial)) for block in batch.headers],
             marks_seen=marks_seen,
         )
     if section.part:
@@ -220,7 +223,13 @@ def section_item(name: bytes, section: Section, partial: Span | None = None, *, 
             cut=lambda message: _within(Span(len(message.header), message.size - len(message.header)), partial),
             marks_seen=marks_seen,
         )
+    if partial is None:
+        return FetchItem(name, cut=_everything, marks_seen=marks_seen)
     return FetchItem(name, cut=lambda message: _within(Span(0, message.size), partial), marks_seen=marks_seen)
+
+
+def _everything(message: OpenMessage) -> bytes | Span:
+    return Span(0, message.size) if message.octets is None else message.octets
 
 
 def _header(block: bytes, section: Section) -> bytes:
@@ -247,6 +256,21 @@ def _literal(octets: bytes | None) -> bytes:
     C{nstring}, as a literal.  C{CHAR8} has no NUL (RFC 3501 section 9): octet 128 stands for it, so that the size stays.
     """
     return b"NIL" if octets is None else b"{%d}\r\n%b" % (len(octets), octets.replace(b"\0", b"\x80"))
+
+
+def _pieces(item: FetchItem, message: OpenMessage) -> Sequence[bytes | Span]:
+    """
+    What C{item} takes out of a message, as it is sent; or where it lies, if the message's octets are not there.
+    """
+    assert item.cut is not None
+    found = item.cut(message)
+    if isinstance(found, Span):
+        if message.octets is None:
+            return (found,)
+        found = message.octets[found.start : found.start + found.length]
+    if item.shown is not None:
+        return (item.shown(found),)
+    return (b"NIL",) if found is None else (b"{%d}\r\n" % len(found), found.replace(b"\0", b"\x80"))
 
 
 def _read_body(cursor: Cursor) -> FetchItem:
@@ -309,7 +333,7 @@ async def run(
     """
     Answer a FETCH; how many of the messages are gone, so that the command ends with C{NO [EXPUNGEISSUED]} (RFC 5530) if any is.
 
-    @param numbered: sequence number, counted from 1, and UID of each message.
+    @param numbered: sequence number, counted from 1, and UID of each message, ascending.
     @param write: sends octets, and waits while too much is waiting to be sent.
     @param with_uid: UID FETCH, which tells the UID in any case (RFC 3501 section 6.4.8).
     @param recent: UIDs that are recent to this session.
@@ -330,6 +354,16 @@ async def run(
         raise
     await running.flush()
     return running.missing
+
+
+def _taken(column: array[int], positions: Sequence[int]) -> list[int]:
+    """
+    What a column of a snapshot holds at ascending positions, counted from 1.
+    """
+    first, last = positions[0], positions[-1]
+    if last - first + 1 == len(positions):
+        return column[first - 1 : last].tolist()
+    return [column[position - 1] for position in positions]
 
 
 class _Fetch:
@@ -356,10 +390,12 @@ class _Fetch:
         self._set_seen = set_seen
         self._told = told
         self._flags = FlagWriter(view.snapshot.keywords)
-        self._needs = max(item.needs for item in self._items)
-        self._needs_rendered = any(item.needs is Needs.RENDERED for item in self._items)
+        self._needs = {item.needs for item in self._items}
         self._needs_whole = any(item.needs_whole for item in self._items)
         self._opens = any(item.cut is not None for item in self._items)
+        self._takes_everything = all(item.cut is None or item.cut is _everything for item in self._items)
+        items_form = b" ".join([b"%b %b" % (item.name.replace(b"%", b"%%"), item.form) for item in self._items])
+        self._form = b"* %%d FETCH (%b%%b)\r\n" % items_form
         # Flags that changed are told even if nobody asked for them; who asked gets them anyway.
         self._change_items = [item for item in _CHANGE_ITEMS[: None if tells_modseq else 1] if item not in self._items]
         self._tells_modseq = tells_modseq or MODSEQ in self._items
@@ -380,31 +416,32 @@ class _Fetch:
             limits.FETCH_BATCH_ROWS,
             limits.FETCH_BATCH_ROWS,
             limits.FETCH_BATCH_HEADERS,
-        )[self._needs]
+        )[max(self._needs)]
 
     async def answer(self, numbered: Sequence[tuple[int, int]]) -> None:
         """
         Gather and write the lines of one batch.
         """
-        masks, modseqs = self._view.snapshot.masks, self._view.snapshot.modseqs
+        snapshot = self._view.snapshot
+        positions = [position for position, _ in numbered]
         batch = Batch(
-            [position for position, _ in numbered],
+            positions,
             [uid for _, uid in numbered],
-            [masks[position - 1] for position, _ in numbered],
-            [modseqs[position - 1] for position, _ in numbered] if self._tells_modseq else [],
-            self._view.snapshot,
+            _taken(snapshot.masks, positions),
+            _taken(snapshot.modseqs, positions) if self._tells_modseq else [],
+            snapshot,
             self._recent,
             self._flags,
         )
         changed = await self._see(batch) if self._set_seen else {}
-        if self._needs:
-            await self._gather(batch)
+        await self._gather(batch)
         extra = self._changes(batch, changed) if self._tells_changes else None
         if self._opens:
             await self._answer_opened(batch, extra, changed)
         elif batch.uids:
             await self._answer_columns(batch, extra)
-            self._tell([changed[uid] for uid in batch.uids if uid in changed])
+            if changed:
+                self._tell([changed[uid] for uid in batch.uids if uid in changed])
 
     async def _see(self, batch: Batch) -> Mapping[int, Reflagged]:
         """
@@ -432,20 +469,24 @@ class _Fetch:
 
     async def _gather(self, batch: Batch) -> None:
         """
-        Get the rows, and leave out the messages that have none.
+        Get what lies deeper than arrays, and leave out the messages of which something is gone.
         """
-        rows = await self._view.fetch(batch.uids, rendered=self._needs_rendered, header=self._needs is Needs.HEADER)
-        batch.rows = rows
-        if len(rows) == len(batch.uids):
-            return
-        self.missing += len(batch.uids) - len(rows)
-        known = {row.uid for row in rows}
-        kept = [index for index, uid in enumerate(batch.uids) if uid in known]
-        batch.positions = [batch.positions[index] for index in kept]
-        batch.masks = [batch.masks[index] for index in kept]
-        if self._tells_modseq:
-            batch.modseqs = [batch.modseqs[index] for index in kept]
-        batch.uids = [batch.uids[index] for index in kept]
+        view, uids, needs = self._view, batch.uids, self._needs
+        rows = {row.uid: row for row in await view.fetch(uids)} if Needs.ROW in needs else None
+        rendered = await view.rendered(uids) if Needs.RENDERED in needs else None
+        headers = await view.headers(uids) if Needs.HEADER in needs else None
+        gathered = [found for found in (rows, rendered, headers) if found is not None]
+        if any(len(found) < len(uids) for found in gathered):
+            kept = [index for index, uid in enumerate(uids) if all(uid in found for found in gathered)]
+            self.missing += len(uids) - len(kept)
+            batch.positions = [batch.positions[index] for index in kept]
+            batch.masks = [batch.masks[index] for index in kept]
+            if self._tells_modseq:
+                batch.modseqs = [batch.modseqs[index] for index in kept]
+            uids = batch.uids = [uids[index] for index in kept]
+        batch.rows = [] if rows is None else [rows[uid] for uid in uids]
+        batch.rendered = [] if rendered is None else [rendered[uid] for uid in uids]
+        batch.headers = [] if headers is None else [headers[uid] for uid in uids]
 
     def _changes(self, batch: Batch, changed: Mapping[int, Reflagged]) -> list[bytes]:
         """
@@ -460,64 +501,100 @@ class _Fetch:
         """
         All lines of a batch in one go.
         """
-        line = b" ".join([b"%b %b" % (item.name.replace(b"%", b"%%"), item.form) for item in self._items])
-        columns = [item.column(batch) for item in self._items if item.column is not None]
-        line = b"* %%d FETCH (%b%b)\r\n" % (line, b"" if extra is None else b"%b")
+        forms: list[bytes] = []
+        columns: list[Sequence[object]] = [batch.positions]
+        for item in self._items:
+            assert item.column is not None
+            values, form, name = item.column(batch), item.form, item.name.replace(b"%", b"%%")
+            if item.is_often_alike and values.count(values[0]) == len(values):
+                form = (form % (values[0],)).replace(b"%", b"%%")
+            else:
+                columns.append(values)
+            forms.append(b"%b %b" % (name, form))
+        line = b"* %%d FETCH (%b%b)\r\n" % (b" ".join(forms), b"" if extra is None else b"%b")
         if extra is not None:
             columns.append(extra)
-        await self._write(b"".join(map(line.__mod__, zip(batch.positions, *columns, strict=True))))
+        # One long form is filled in faster than many short ones.
+        filled = batch.positions if len(columns) == 1 else chain.from_iterable(zip(*columns, strict=True))
+        await self._write(line * len(batch.positions) % tuple(filled))
 
     async def _answer_opened(self, batch: Batch, extra: list[bytes] | None, changed: Mapping[int, Reflagged]) -> None:
         """
         The lines of a batch, one message opened after the other.
         """
-        columns = [None if item.column is None else item.column(batch) for item in self._items]
+        columns = [repeat(None) if item.column is None else item.column(batch) for item in self._items]
+        headers: Iterable[bytes] = batch.headers or repeat(b"")
         extras: Iterable[bytes] = repeat(b"") if extra is None else extra
-        for index, (uid, more) in enumerate(zip(batch.uids, extras, strict=False)):
-            values = [None if column is None else column[index] for column in columns]
-            try:
-                content = await self._view.open_content(uid)
-            except MessageGone:
+        ahead: list[bytes | None] = []
+        leading = (range(len(batch.uids)), batch.positions, headers, extras)
+        for index, position, header, more, *values in zip(*leading, *columns, strict=False):
+            if not ahead:
+                ahead = [*await self._view.read_ahead(batch.uids[index:])]
+                ahead.reverse()
+            uid, octets = batch.uids[index], ahead.pop()
+            if octets is not None and len(octets) <= limits.INLINE_KEPT:
+                self._put(self._form % (position, *self._cut(octets, header, values), more))
+                if self._pending_size >= _COALESCED:
+                    await self.flush()
+            elif octets is not None:
+                # It is not copied more often than it has to be.
+                for piece in self._line(OpenMessage(len(octets), header, octets), position, values, more):
+                    await self._add(cast(bytes, piece))
+            elif not await self._answer_one(uid, position, values, header, more):
                 self.missing += 1
                 continue
-            try:
-                header = batch.rows[index].header if batch.rows else None
-                await self._answer_one(content, batch.positions[index], values, header or b"", more)
-            finally:
-                content.close()
             if uid in changed:
                 self._tell((changed[uid],))
 
-    async def _answer_one(
-        self, content: IContent, position: int, values: Sequence[object], header: bytes, more: bytes
-    ) -> None:
+    async def _answer_one(self, uid: int, position: int, values: Sequence[object], header: bytes, more: bytes) -> bool:
         """
-        One line.  Everything that can fail is tried before its first octet is among those to be sent.
+        One line of a message that has to be opened; whether it is there.
         """
-        octets = None
-        if self._needs_whole or content.size <= limits.CONTENT_PIECE:
-            octets = await content.read()
-        message = OpenMessage(content.size, header, octets)
+        try:
+            content = await self._view.open_content(uid)
+        except MessageGone:
+            return False
+        try:
+            octets = None
+            if self._needs_whole or content.size <= limits.CONTENT_PIECE:
+                octets = await content.read()
+            pieces = self._line(OpenMessage(content.size, header, octets), position, values, more)
+            if octets is None:
+                # If it cannot be read at all we can still say so.
+                await content.read(0, 1)
+            for piece in pieces:
+                if isinstance(piece, Span):
+                    await self._stream(content, piece)
+                else:
+                    await self._add(piece)
+        finally:
+            content.close()
+        return True
+
+    def _cut(self, octets: bytes, header: bytes, values: Sequence[object]) -> list[object]:
+        """
+        The values of a message whose octets are there, those of its columns being given.
+        """
+        if self._takes_everything:
+            whole = _literal(octets)
+            return [whole if value is None else value for value in values]
+        message = OpenMessage(len(octets), header, octets)
+        return [
+            value if item.cut is None else b"".join(cast(Sequence[bytes], _pieces(item, message)))
+            for item, value in zip(self._items, values, strict=True)
+        ]
+
+    def _line(self, message: OpenMessage, position: int, values: Sequence[object], more: bytes) -> list[bytes | Span]:
+        """
+        One line.  Everything in it that can fail is tried before its first octet is among those to be sent.
+        """
         pieces: list[bytes | Span] = [b"* %d FETCH (" % position]
         for item, value in zip(self._items, values, strict=True):
-            pieces.append(item.name + b" ")
-            if item.cut is None:
-                pieces.append(item.form % (value,))
-            else:
-                found = item.cut(message)
-                if isinstance(found, Span) and octets is not None:
-                    found = octets[found.start : found.start + found.length]
-                pieces.append(found if isinstance(found, Span) else (item.shown or _literal)(found))
+            pieces += item.name, b" "
+            pieces += (item.form % (value,),) if item.cut is None else _pieces(item, message)
             pieces.append(b" ")
         pieces[-1] = more + b")\r\n"
-        if octets is None:
-            # If it cannot be read at all we can still say so.
-            await content.read(0, 1)
-        for piece in pieces:
-            if isinstance(piece, Span):
-                await self._stream(content, piece)
-            else:
-                await self._add(piece)
+        return pieces
 
     async def _stream(self, content: IContent, span: Span) -> None:
         """
@@ -535,9 +612,12 @@ class _Fetch:
             await self._add(piece.replace(b"\0", b"\x80"))
             place += len(piece)
 
-    async def _add(self, octets: bytes) -> None:
+    def _put(self, octets: bytes) -> None:
         self._pending.append(octets)
         self._pending_size += len(octets)
+
+    async def _add(self, octets: bytes) -> None:
+        self._put(octets)
         if self._pending_size >= _COALESCED:
             await self.flush()
 

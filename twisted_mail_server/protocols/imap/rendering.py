@@ -13,21 +13,31 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable
+from functools import lru_cache
 
-from ...message.addresslists import Effort, Entry, GroupEnd, GroupStart, Mailbox, parse_address_list
+from ...message.addresslists import USUAL, Effort, Entry, GroupEnd, GroupStart, Mailbox, parse_address_list
 from ...message.headers import collapse
 from ...message.parameters import Parameters
 from ...message.structure import Part, parse
 from ...model.changes import Rendered
-from ...model.limits import ADDRESSES
+from ...model.limits import ADDRESS_LISTS_KEPT, ADDRESSES, ADDRESSES_KEPT, MIME_VALUE_KEPT, MIME_VALUES_KEPT
 
 #: Goes up when the same message would be rendered otherwise than before.
 RENDERING_VERSION = 1
 
 _FORMAT = struct.Struct(">BIII")
+_SIZE, _UNPACK = _FORMAT.size, _FORMAT.unpack_from
+_LENGTH = struct.Struct(">I").unpack_from
 
 # quoted = DQUOTE *QUOTED-CHAR DQUOTE; we quote what can be printed, no more.
-_QUOTABLE = re.compile(rb"[ -~]*+")
+_QUOTABLE = re.compile(rb"[ -~]*+").fullmatch
+#: What can be quoted as it is.
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*+").fullmatch
+
+#: Printable text with folds, and without quoted pairs; and how much of it needs no counting of its addresses.
+_EASY = re.compile(rb"[\t\r\n -\[\]-~]*+").fullmatch
+_FEW = 2 * ADDRESSES
 
 #: RFC 2045 section 6.1: the default.
 _SEVEN_BIT = b'"7bit"'
@@ -35,12 +45,14 @@ _SEVEN_BIT = b'"7bit"'
 _US_ASCII = b'"charset" "us-ascii"'
 
 
-def render(content: bytes) -> Rendered:
+def render(content: bytes, effort: Effort | None = None) -> Rendered:
     """
     Render a whole message.
+
+    @param effort: what may be spent on strange address lists; that of one message if not given.
     """
     root = parse(content)
-    effort = Effort()
+    effort = effort or Effort()
     shown = envelope(root, effort)
     body, bodystructure = _body(root, content, effort)
     return Rendered(shown, body, bodystructure)
@@ -54,18 +66,40 @@ def pack(rendered: Rendered) -> bytes:
     return _FORMAT.pack(RENDERING_VERSION, *map(len, texts)) + b"".join(texts)
 
 
-def unpack(packed: bytes) -> Rendered | None:
+def is_current(packed: bytes) -> bool:
     """
-    What L{pack} wrote; C{None} when it has to be rendered anew.
+    Whether L{pack} wrote it; else it has to be rendered anew.
     """
-    if len(packed) < _FORMAT.size:
-        return None
-    version, *lengths = _FORMAT.unpack_from(packed)
-    if version != RENDERING_VERSION or len(packed) != _FORMAT.size + sum(lengths):
-        return None
-    one = _FORMAT.size + lengths[0]
-    two = one + lengths[1]
-    return Rendered(packed[_FORMAT.size : one], packed[one:two], packed[two:])
+    if len(packed) < _SIZE:
+        return False
+    version, one, two, three = _UNPACK(packed)
+    return bool(version == RENDERING_VERSION and len(packed) == _SIZE + one + two + three)
+
+
+def envelopes(packed: Iterable[bytes]) -> list[bytes]:
+    """
+    ENVELOPE of each.
+    """
+    return [each[_SIZE : _SIZE + _LENGTH(each, 1)[0]] for each in packed]
+
+
+def bodies(packed: Iterable[bytes]) -> list[bytes]:
+    """
+    BODY of each.
+    """
+    found = []
+    for each in packed:
+        _, envelope_length, length, _ = _UNPACK(each)
+        start = _SIZE + envelope_length
+        found.append(each[start : start + length])
+    return found
+
+
+def bodystructures(packed: Iterable[bytes]) -> list[bytes]:
+    """
+    BODYSTRUCTURE of each.
+    """
+    return [each[len(each) - _LENGTH(each, 9)[0] :] for each in packed]
 
 
 def nstring(value: bytes | None) -> bytes:
@@ -75,10 +109,10 @@ def nstring(value: bytes | None) -> bytes:
     """
     if value is None:
         return b"NIL"
-    if _QUOTABLE.fullmatch(value):
-        if b"\\" in value or b'"' in value:
-            value = value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    if _PLAIN(value):
         return b'"%b"' % value
+    if _QUOTABLE(value):
+        return b'"%b"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     return b"{%d}\r\n%b" % (len(value), value.replace(b"\0", b"\x80"))
 
 
@@ -125,10 +159,46 @@ def _addresses(fields: dict[bytes, list[bytes]], name: bytes, effort: Effort, de
     The address list of all fields of that name; the default when nobody is
     named.
     """
+    values = fields.get(name)
+    if values is None:
+        return default
+    if len(values) == 1:
+        value = values[0]
+        shown = _short_addresses(value) if len(value) <= ADDRESSES_KEPT else _usual_addresses(value)
+        if shown is not None:
+            return shown or default
     written: list[bytes] = []
-    for value in fields.get(name, ()):
+    for value in values:
         written += map(_address, parse_address_list(value, ADDRESSES - len(written), effort))
     return b"(%b)" % b"".join(written) if written else default
+
+
+def _usual_addresses(value: bytes) -> bytes | None:
+    """
+    A list of a few addresses in the usual forms, all of it printable; empty when nobody is named, C{None} when it is another.
+    """
+    length = len(value)
+    if length > _FEW or not _EASY(value):
+        return None
+    written: list[bytes] = []
+    place = 0
+    while place < length:
+        found = USUAL(value, place)
+        if found is None:
+            return None
+        quoted, plain, local, domain, bare, its_domain, comment = found.groups()
+        if local is None:
+            name, local, domain = (comment or b"").strip(), bare, its_domain
+        else:
+            name = plain.strip() if quoted is None else quoted
+        # An atom needs no quoting.
+        written.append(b'(%b NIL "%b" "%b")' % (nstring(collapse(name)) if name else b"NIL", local, domain))
+        place = found.end()
+    return b"(%b)" % b"".join(written) if written else b""
+
+
+#: The owner of a mailbox and those who write to him are in many of its messages.
+_short_addresses = lru_cache(ADDRESS_LISTS_KEPT)(_usual_addresses)
 
 
 def _address(entry: Entry) -> bytes:
@@ -187,11 +257,23 @@ def _leaf(part: Part, content: bytes) -> bytes:
     """
     if part.kind == "opaque":
         return b'"application" "octet-stream" %b' % _basic(part, b"NIL")
-    start = b"%b %b" % (nstring(part.type), nstring(part.subtype))
+    found = part.fields.get(b"content-type")
+    kind = _kind if found and len(found[0]) > MIME_VALUE_KEPT else _short_kind
+    start, parameters = kind(part.type, part.subtype, part.parameters)
     if part.is_text:
-        parameters = _text_parameters(part.parameters)
         return b"%b %b %d" % (start, _basic(part, parameters), part.lines(content))
-    return b"%b %b" % (start, _basic(part, _parameters(part.parameters)))
+    return b"%b %b" % (start, _basic(part, parameters))
+
+
+def _kind(main: bytes, subtype: bytes, parameters: Parameters) -> tuple[bytes, bytes]:
+    """
+    C{media-type} of a leaf, and its C{body-fld-param}.
+    """
+    shown = _text_parameters(parameters) if main.lower() == b"text" else _parameters(parameters)
+    return b"%b %b" % (nstring(main), nstring(subtype)), shown
+
+
+_short_kind = lru_cache(MIME_VALUES_KEPT)(_kind)
 
 
 def _basic(part: Part, parameters: bytes) -> bytes:
@@ -232,9 +314,10 @@ def _extension(part: Part) -> bytes:
     """
     Disposition, language and location, as in C{body-ext-1part}.
     """
-    disposition, languages = part.disposition, part.languages
-    if disposition is None and not languages and part.location is None:
+    fields = part.fields
+    if not (b"content-disposition" in fields or b"content-language" in fields or b"content-location" in fields):
         return b"NIL NIL NIL"
+    disposition, languages = part.disposition, part.languages
     return b"%b %b %b" % (
         b"NIL" if disposition is None else b"(%b %b)" % (nstring(disposition[0]), _parameters(disposition[1])),
         b"(%b)" % b" ".join(map(nstring, languages)) if languages else b"NIL",

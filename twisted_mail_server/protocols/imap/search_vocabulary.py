@@ -6,38 +6,33 @@ Positions count from 0 and are always in ascending order.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 
-from attrs import define, field, frozen
+from attrs import define
 
 from ...interfaces import IMailboxView
-from ...message.headers import pairs
-from ...message.parameters import parameter
-from ...message.structure import Part, parse
-from ...message.transfer import decode
-from ...message.words import decode_text, decode_words
 from ...model import limits
 from ...model.changes import MailboxSnapshot, MessageRow
-from ...model.errors import MessageGone, TooLong
+from ...model.errors import TooLong
+from .search_memory import FieldTexts, MailboxMemory
+from .search_texts import Contents, Header
 
 Pause = Callable[[], Awaitable[None]]
 
+#: What decides of one message: where it stands, and all of it.  Without that the answer is C{None} if it is needed.
+Judge = Callable[[int, Contents | None], bool | None]
+
 #: Work that is done without a pause: looking at that many array elements takes some milliseconds.
 _STRETCH = 100_000
-#: What looking at a row, a header, and a thousand characters of text costs in the same coin.
-_ROW, _HEADER, _THOUSAND = 10, 200, 100
-#: Text of a message that is kept while several keys look at it.
-_KEPT = 1 * limits.MIB
-
-_FOLD = re.compile(r"\r?\n(?=[ \t])")
-#: The end of a line that quoted-printable does not join to the next (RFC 2045 section 6.7, rule 5).
-_HARD_END = re.compile(rb"[^=\s][ \t]*\r?\n")
-_ANY_END = re.compile(rb"\n")
-#: Charsets whose text cannot be cut at an octet 10.
-_NO_LINES = (b"utf-16", b"utf16", b"utf-32", b"utf32", b"utf-7", b"utf7", b"ucs")
+#: What looking at a row, a header, a field of one, and a thousand octets of contents costs in the same coin.
+_ROW, _HEADER, _FIELD, _THOUSAND = 10, 200, 40, 100
+#: If less than one message in so many that are not remembered is looked at, the others are not read for it.
+_MANY = 4
+#: Octets of headers, and of contents, that are got at a time, more or less.
+_HEADERS, _CONTENTS = 256 * limits.KIB, 1 * limits.MIB
 
 
 class Cost(IntEnum):
@@ -57,10 +52,14 @@ class Criterion(ABC):
 
     @ivar cost: how deep it has to look.
     @ivar depth: how deep it is nested itself: 0, if there is nothing in it.
+    @ivar fields: names of the header fields whose values it looks for.
+    @ivar needs_more: whether it looks at more than arrays and the values of those fields.
     """
 
     cost: Cost = Cost.ARRAYS
     depth: int = 0
+    fields: frozenset[bytes] = frozenset()
+    needs_more: bool = False
 
     @abstractmethod
     async def sift(self, positions: Sequence[int], known: Known) -> list[int]:
@@ -68,132 +67,12 @@ class Criterion(ABC):
         Those of the C{positions} that match.
         """
 
-
-@frozen
-class Needle:
-    """
-    A string to be found: a substring, without regard to case (RFC 3501 section 6.4.4).
-    """
-
-    #: Case folded.
-    text: str
-    #: As octets, where a header that is plain can be searched for them before it is taken apart.
-    octets: bytes | None = field(init=False)
-
-    @octets.default
-    def _octets(self) -> bytes | None:
-        # White space may be a fold there.
-        return self.text.encode("ascii") if self.text.isascii() and not re.search(r"\s", self.text) else None
-
-    @classmethod
-    def of(cls, text: str) -> Needle:
+    async def judge(self, positions: Sequence[int], known: Known) -> Judge:
         """
-        For a string as the client sent it.
+        What decides of each of the C{positions} by itself, without waiting for anything.
         """
-        return cls(text.casefold())
-
-
-class Header:
-    """
-    The header of one message, for searching.
-    """
-
-    __slots__ = ("_block", "_fields", "_is_plain", "_lowered", "_text")
-
-    def __init__(self, block: bytes) -> None:
-        self._block = block
-        self._lowered = block.lower()
-        self._is_plain = block.isascii() and b"=?" not in block
-        self._fields: dict[bytes, list[bytes]] | None = None
-        self._text: str | None = None
-
-    def lacks(self, needle: Needle) -> bool:
-        """
-        Whether a quick look already tells that it is nowhere in there.
-        """
-        return self._is_plain and needle.octets is not None and needle.octets not in self._lowered
-
-    def raw(self, name: bytes) -> list[bytes]:
-        """
-        The raw values of all fields of that name (small letters).
-        """
-        if self._fields is None:
-            self._fields = {}
-            for each, value in pairs(self._block, 0, len(self._block)):
-                self._fields.setdefault(each.lower(), []).append(value)
-        return self._fields.get(name, [])
-
-    def values(self, name: bytes) -> list[str]:
-        """
-        The values of all fields of that name (small letters), decoded and case folded.
-        """
-        return [decode_words(value).casefold() for value in self.raw(name)]
-
-    @property
-    def text(self) -> str:
-        """
-        All of it, decoded and case folded.
-        """
-        if self._text is None:
-            if self._is_plain:
-                self._text = _FOLD.sub("", self._lowered.decode("ascii"))
-            else:
-                self._text = "\n".join(
-                    f"{name.decode('ascii')}: {decode_words(value)}"
-                    for name, value in pairs(self._block, 0, len(self._block))
-                ).casefold()
-        return self._text
-
-
-class OpenText:
-    """
-    The text of one message: what is text in it, decoded and case folded, one run for each part.
-
-    RFC 3501 section 6.4.4: body parts of other types than TEXT and MESSAGE may be left out.
-    """
-
-    __slots__ = ("_kept", "_octets", "_root")
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-        self._root = parse(octets)
-        self._kept: list[tuple[int, str]] | None = None
-
-    def pieces(self) -> Iterator[tuple[int, str]]:
-        """
-        Pieces of text with the number of the run they belong to.
-        """
-        if self._kept is None and len(self._octets) <= _KEPT:
-            self._kept = list(self._walk())
-        return self._walk() if self._kept is None else iter(self._kept)
-
-    def _walk(self) -> Iterator[tuple[int, str]]:
-        for number, text in enumerate(self._runs(self._root)):
-            for piece in text:
-                yield number, piece
-
-    def _runs(self, part: Part) -> Iterator[Iterator[str]]:
-        for child in part.children:
-            yield from self._runs(child)
-        if part.message is not None:
-            yield iter((Header(self._octets[part.message.start : part.message.body]).text,))
-            yield from self._runs(part.message)
-        elif part.kind == "leaf" and part.type.lower() in (b"text", b"message"):
-            yield self._decoded(part)
-
-    def _decoded(self, part: Part) -> Iterator[str]:
-        octets, encoding = self._octets[part.body : part.end], (part.encoding or b"").lower()
-        charset = parameter(part.parameters, b"charset") or b"utf-8"
-        if encoding == b"base64":
-            octets, encoding = decode(octets, encoding), b""
-        ends = _HARD_END if encoding == b"quoted-printable" else _ANY_END
-        can_be_cut = not charset.lower().startswith(_NO_LINES)
-        place = 0
-        while place < len(octets):
-            found = ends.search(octets, place + limits.CONTENT_PIECE) if can_be_cut else None
-            end = len(octets) if found is None else found.end()
-            yield decode_text(decode(octets[place:end], encoding), charset).casefold()
-            place = end
+        found = frozenset(await self.sift(positions, known))
+        return lambda position, _: position in found
 
 
 class Known:
@@ -209,9 +88,11 @@ class Known:
         recent: frozenset[int],
         pause: Pause | None = None,
         saved: frozenset[int] = frozenset(),
+        memory: MailboxMemory | None = None,
     ) -> None:
         self._view = view
         self._pause = pause
+        self._memory = memory
         self._work = 0
         self.snapshot: MailboxSnapshot = view.snapshot
         self.recent = recent
@@ -219,19 +100,21 @@ class Known:
         self.saved = saved
         #: Positions of messages of which nothing is left.
         self.gone: set[int] = set()
+        #: Header fields by name, where the values in all messages are remembered.
+        self.fields: dict[bytes, FieldTexts] = {}
+        #: Whether nobody waits for it any more.
+        self.is_over = False
         self._group: Sequence[int] = ()
-        self._rows: dict[int, MessageRow] = {}
-        self._headers: dict[int, Header] = {}
-        self._has_rows = self._has_headers = False
-        self._opened: tuple[int, OpenText | None] = (-1, None)
+        self._rows: dict[int, MessageRow] | None = None
+        self._headers: dict[int, Header] | None = None
+        self._read_at_once = limits.FETCH_BATCH_OPEN
 
     def begin(self, group: Sequence[int]) -> None:
         """
         Forget what was, and look at these.
         """
         self._group = group
-        self._rows, self._headers = {}, {}
-        self._has_rows = self._has_headers = False
+        self._rows = self._headers = None
 
     def narrow(self, group: Sequence[int]) -> None:
         """
@@ -249,56 +132,107 @@ class Known:
             if self._pause is not None:
                 await self._pause()
 
-    async def rows(self) -> dict[int, MessageRow]:
+    async def rows(self) -> Mapping[int, MessageRow]:
         """
         The group's rows by position; what is gone has none.
         """
-        if not self._has_rows:
-            await self._load(header=False)
+        if self._rows is None:
+            uids = self.snapshot.uids
+            positions = {uids[position]: position for position in self._group}
+            self._rows = {positions[row.uid]: row for row in await self._view.fetch(list(positions))}
+            self._miss(self._rows)
+            await self.breathe(len(self._rows) * _ROW)
         return self._rows
 
-    async def headers(self) -> dict[int, Header]:
+    async def headers(self) -> Mapping[int, Header]:
         """
         The group's headers by position; what is gone has none.
         """
-        if not self._has_headers:
-            await self._load(header=True)
+        if self._headers is None:
+            uids = self.snapshot.uids
+            blocks = await self._view.headers([uids[position] for position in self._group])
+            self._headers = {
+                position: Header(blocks[uids[position]]) for position in self._group if uids[position] in blocks
+            }
+            self._miss(self._headers)
+            await self.breathe(len(blocks) * _HEADER)
         return self._headers
 
-    async def _load(self, *, header: bool) -> None:
+    def _miss(self, found: Mapping[int, object]) -> None:
+        self.gone.update(position for position in self._group if position not in found)
+
+    async def recall(self, names: Iterable[bytes], positions: Sequence[int]) -> None:
+        """
+        Have those header fields in C{fields}, if they are to be remembered.  What is not known yet is read now, unless few of the
+        messages are to be looked at.
+        """
+        uids, memory = self.snapshot.uids, self._memory
+        if memory is None or not uids:
+            return
+        wanted: dict[bytes, FieldTexts] = {}
+        for name in names:
+            texts = memory.recall(name, len(uids))
+            first = bisect_left(uids, texts.covered)
+            is_worth_it = (len(positions) - bisect_left(positions, first)) * _MANY >= len(uids) - first
+            if is_worth_it and not texts.is_too_much:
+                wanted[name] = texts
+        if wanted:
+            await self._read_fields(list(wanted.values()), memory.room)
+        for name, texts in wanted.items():
+            memory.keep(name, texts)
+            if texts.size <= memory.room:
+                self.fields[name] = texts
+
+    async def _read_fields(self, fields: Sequence[FieldTexts], room: int) -> None:
         uids = self.snapshot.uids
-        positions = {uids[position]: position for position in self._group}
-        rows = await self._view.fetch(list(positions), header=header)
-        self._rows = {positions[row.uid]: row for row in rows}
-        self._has_rows = True
-        self.gone.update(position for position in self._group if position not in self._rows)
-        if header:
-            self._headers = {position: Header(row.header or b"") for position, row in self._rows.items()}
-            self._has_headers = True
-        await self.breathe(len(rows) * (_HEADER if header else _ROW))
+        place = bisect_left(uids, min(texts.covered for texts in fields))
+        count = limits.FETCH_BATCH_HEADERS
+        while place < len(uids) and fields:
+            some = uids[place : place + count]
+            blocks = await self._view.headers(some)
+            if len(blocks) < len(some):
+                self.gone.update(position for position, uid in enumerate(some, place) if uid not in blocks)
+            for texts in fields:
+                texts.add(blocks.items(), some[-1] + 1)
+            fields = [texts for texts in fields if texts.size <= room]
+            place += len(some)
+            count = _next_count(count, sum(map(len, blocks.values())), _HEADERS)
+            await self.breathe(len(some) * _FIELD * (1 + len(fields)))
 
-    async def texts(self, position: int) -> AsyncIterator[tuple[int, str]]:
+    async def read(self, positions: Sequence[int], judge: Judge) -> list[int]:
         """
-        The text of one message in pieces, with the number of the run that each belongs to; nothing if it is gone.
+        Those that match: all of a message is read where that is needed.
         """
-        if self._opened[0] != position:
-            self._opened = (position, await self._open(position))
-        opened = self._opened[1]
-        if opened is not None:
-            for number, piece in opened.pieces():
-                yield number, piece
-                await self.breathe(_THOUSAND * (1 + len(piece) // 1000))
+        uids = self.snapshot.uids
+        verdicts = {position: judge(position, None) for position in positions}
+        unclear = [position for position, verdict in verdicts.items() if verdict is None]
+        while unclear:
+            some, unclear = unclear[: self._read_at_once], unclear[self._read_at_once :]
+            await self._read_some({uids[position]: position for position in some}, judge, verdicts)
+        return [position for position, verdict in verdicts.items() if verdict]
 
-    async def _open(self, position: int) -> OpenText | None:
-        try:
-            content = await self._view.open_content(self.snapshot.uids[position])
-        except MessageGone:
-            self.gone.add(position)
-            return None
-        try:
-            return OpenText(await content.read())
-        finally:
-            content.close()
+    async def _read_some(self, positions: Mapping[int, int], judge: Judge, verdicts: dict[int, bool | None]) -> None:
+        octets = 0
+
+        def look(uid: int, message: bytes) -> bool | None:
+            nonlocal octets
+            octets += len(message)
+            return None if self.is_over else judge(positions[uid], Contents(message))
+
+        found = await self._view.examine(list(positions), look)
+        verdicts.update((positions[uid], verdict) for uid, verdict in found.items())
+        self.gone.update(position for uid, position in positions.items() if uid not in found)
+        self._read_at_once = _next_count(self._read_at_once, octets, _CONTENTS)
+        await self.breathe(octets // 1000 * _THOUSAND)
+
+
+def _next_count(count: int, octets: int, wanted: int) -> int:
+    """
+    How many to get at a time, when so many had so many octets.
+    """
+    if octets > wanted:
+        return max(count // 2, 1)
+    return min(count * 2, limits.FETCH_BATCH_ROWS) if octets * 2 < wanted else count
 
 
 @define
@@ -316,12 +250,41 @@ class All(Criterion):
         """
         One after the other, the cheap ones first.
         """
+        if self.cost is Cost.CONTENTS:
+            return await known.read(positions, await self.judge(positions, known))
         found = list(positions)
         for child in self.children:
             if not found:
                 break
             found = await child.sift(found, known)
         return found
+
+    async def judge(self, positions: Sequence[int], known: Known) -> Judge:
+        """
+        What the cheap ones leave is for the others.
+        """
+        kept = positions
+        deep: list[Judge] = []
+        for child in self.children:
+            if child.cost < Cost.CONTENTS:
+                kept = await child.sift(kept, known)
+            else:
+                deep.append(await child.judge(kept, known))
+        left = frozenset(kept)
+
+        def judge(position: int, contents: Contents | None) -> bool | None:
+            if position not in left:
+                return False
+            verdict: bool | None = True
+            for each in deep:
+                found = each(position, contents)
+                if found is False:
+                    return False
+                if found is None:
+                    verdict = None
+            return verdict
+
+        return judge
 
 
 @define
@@ -339,16 +302,46 @@ class Any(Criterion):
         """
         Each looks at what those before it have not found, the cheap ones first.
         """
+        if self.cost is Cost.CONTENTS:
+            return await known.read(positions, await self.judge(positions, known))
+        found, _ = await self._divide(positions, known)
+        return sorted(found)
+
+    async def judge(self, positions: Sequence[int], known: Known) -> Judge:
+        """
+        What the cheap ones do not find is for the others.
+        """
+        kept, rest = await self._divide(positions, known)
+        deep = [await child.judge(rest, known) for child in self.children if child.cost is Cost.CONTENTS]
+
+        def judge(position: int, contents: Contents | None) -> bool | None:
+            if position in kept:
+                return True
+            verdict: bool | None = False
+            for each in deep:
+                found = each(position, contents)
+                if found is True:
+                    return True
+                if found is None:
+                    verdict = None
+            return verdict
+
+        return judge
+
+    async def _divide(self, positions: Sequence[int], known: Known) -> tuple[set[int], list[int]]:
+        """
+        What the cheap ones find, and what not.
+        """
         found: set[int] = set()
         rest = list(positions)
         for child in self.children:
-            if not rest:
+            if not rest or child.cost is Cost.CONTENTS:
                 break
             matched = await child.sift(rest, known)
             found.update(matched)
             rest = [position for position in rest if position not in found]
             await known.breathe(len(rest))
-        return sorted(found)
+        return found, rest
 
 
 @define
@@ -366,18 +359,34 @@ class Not(Criterion):
         """
         The others.
         """
+        if self.cost is Cost.CONTENTS:
+            return await known.read(positions, await self.judge(positions, known))
         found = set(await self.child.sift(positions, known))
         await known.breathe(len(positions))
         return [position for position in positions if position not in found]
 
+    async def judge(self, positions: Sequence[int], known: Known) -> Judge:
+        """
+        Likewise.
+        """
+        inner = await self.child.judge(positions, known)
+
+        def judge(position: int, contents: Contents | None) -> bool | None:
+            found = inner(position, contents)
+            return None if found is None else not found
+
+        return judge
+
 
 def _settle(criterion: All | Any | Not, children: Sequence[Criterion]) -> None:
     """
-    Cost and depth follow from what is inside.
+    Cost, depth and needs follow from what is inside.
 
     @raise TooLong: it is nested too deep.
     """
     criterion.cost = max(child.cost for child in children)
+    criterion.fields = frozenset().union(*(child.fields for child in children))
+    criterion.needs_more = any(child.needs_more for child in children)
     criterion.depth = 1 + max(child.depth for child in children)
     if criterion.depth > limits.SEARCH_NESTING:
         raise TooLong(f"Search keys nest at most {limits.SEARCH_NESTING} levels deep.")
@@ -406,24 +415,3 @@ def negated(child: Criterion) -> Criterion:
     Not that one.
     """
     return child.child if isinstance(child, Not) else Not(child)
-
-
-async def is_found(needle: Needle, texts: AsyncIterator[tuple[int, str]]) -> bool:
-    """
-    Whether it is in the text, across pieces but not across runs.
-    """
-    overlap = len(needle.text) - 1
-    run, tail = -1, ""
-    async for number, piece in texts:
-        text = tail + piece if number == run else piece
-        if needle.text in text:
-            return True
-        run, tail = number, text[-overlap:] if overlap > 0 else ""
-    return False
-
-
-def is_in_header(needle: Needle, header: Header) -> bool:
-    """
-    Whether it is anywhere in a header.
-    """
-    return not header.lacks(needle) and needle.text in header.text

@@ -9,8 +9,11 @@ decided for the whole mailbox at once; what is left over is looked at in groups,
 from __future__ import annotations
 
 import re
+import sys
+from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
+from itertools import compress
 
 from attrs import define, field, frozen
 
@@ -21,18 +24,17 @@ from ...model.changes import MessageRow
 from ...model.errors import Refused, SyntaxProblem, TooLong
 from ...model.numbers import SequenceSet
 from .cursor import SAVED, Cursor
+from .search_memory import MailboxMemory, positions_of
+from .search_texts import Contents, Header, Needle
 from .search_vocabulary import (
     All,
     Cost,
     Criterion,
-    Header,
+    Judge,
     Known,
-    Needle,
     Pause,
     either,
     every,
-    is_found,
-    is_in_header,
     negated,
 )
 
@@ -63,6 +65,8 @@ _MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP
 _DATE = re.compile(rb"(?P<quote>\"?)(?P<day>[0-9]{1,2})-(?P<month>[A-Za-z]{3})-(?P<year>[0-9]{4})(?P=quote)(?![0-9\"])")
 # search-key = ... / sequence-set / ...: nothing is taken there.
 _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9]*|(?=[0-9*$])")
+#: Messages in whose fields a string is looked for without a pause.
+_TEXTS = 20_000
 _DAY = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -156,13 +160,26 @@ class _Flag(Criterion):
     async def sift(self, positions: Sequence[int], known: Known) -> list[int]:
         masks = known.snapshot.masks
         bit = known.snapshot.keywords.mask((self.name,))
-        await known.breathe(len(positions))
+        await known.breathe(len(positions) // 4)
+        if not bit:
+            return [] if self.is_set else list(positions)
+        marks = _marks(masks, bit.bit_length() - 1, is_set=self.is_set)
         if len(positions) == len(masks):
-            if self.is_set:
-                return [position for position, mask in enumerate(masks) if mask & bit]
-            return [position for position, mask in enumerate(masks) if not mask & bit]
-        wanted = bit if self.is_set else 0
-        return [position for position in positions if masks[position] & bit == wanted] if bit or not self.is_set else []
+            return list(compress(positions, marks))
+        return [position for position in positions if marks[position]]
+
+
+def _marks(masks: array[int], bit: int, *, is_set: bool) -> bytes:
+    """
+    An octet for each message, which is not 0 if the bit of that number is as it should be.
+    """
+    # In each mask only one octet can tell: all of them in one go.
+    place = bit // 8 if sys.byteorder == "little" else masks.itemsize - 1 - bit // 8
+    return masks.tobytes()[place :: masks.itemsize].translate(_MARKS[is_set][bit % 8])
+
+
+#: By whether a bit has to be set, and its number: what stands for each octet.
+_MARKS = [[bytes((octet >> bit & 1) == wanted for octet in range(256)) for bit in range(8)] for wanted in (0, 1)]
 
 
 @define
@@ -220,6 +237,7 @@ class RowTest(Criterion):
 
     matches: Callable[[MessageRow], bool]
     cost = Cost.ROWS
+    needs_more = True
 
     async def sift(self, positions: Sequence[int], known: Known) -> list[int]:
         """
@@ -237,6 +255,7 @@ class HeaderTest(Criterion):
 
     matches: Callable[[Header], bool]
     cost = Cost.HEADERS
+    needs_more = True
 
     async def sift(self, positions: Sequence[int], known: Known) -> list[int]:
         """
@@ -247,24 +266,60 @@ class HeaderTest(Criterion):
 
 
 @define
+class _FieldTest(Criterion):
+    """
+    A key that looks for a string in the fields of one name.
+    """
+
+    name: bytes
+    needle: Needle
+    fields: frozenset[bytes] = field(init=False)
+    cost = Cost.HEADERS
+
+    @fields.default
+    def _fields(self) -> frozenset[bytes]:
+        return frozenset((self.name,))
+
+    async def sift(self, positions: Sequence[int], known: Known) -> list[int]:
+        if self.name not in known.fields:
+            headers = await known.headers()
+            return [position for position in positions if position in headers and self._matches(headers[position])]
+        texts, uids = known.fields[self.name], known.snapshot.uids
+        found: list[int] = []
+        for first in range(0, len(texts), _TEXTS):
+            found += texts.find(self.needle, first, _TEXTS)
+            await known.breathe(_TEXTS)
+        places = positions_of(uids, found)
+        if len(positions) == len(uids):
+            return places
+        chosen = frozenset(places)
+        return [position for position in positions if position in chosen]
+
+    def _matches(self, header: Header) -> bool:
+        needle = self.needle
+        return not header.lacks(needle) and any(needle.text in value for value in header.values(self.name))
+
+
+@define
 class _Text(Criterion):
     needle: Needle
     #: Whether the header counts too.
     is_header_looked_at: bool
     cost = Cost.CONTENTS
+    needs_more = True
 
     async def sift(self, positions: Sequence[int], known: Known) -> list[int]:
-        found: list[int] = []
-        headers = await known.headers() if self.is_header_looked_at else {}
-        for position in positions:
-            header = headers.get(position)
-            if (
-                not self.needle.text
-                or (header is not None and is_in_header(self.needle, header))
-                or await is_found(self.needle, known.texts(position))
-            ):
-                found.append(position)
-        return found
+        return await known.read(positions, await self.judge(positions, known))
+
+    async def judge(self, positions: Sequence[int], known: Known) -> Judge:
+        needle, in_header = self.needle, self.is_header_looked_at
+
+        def judge(_: int, contents: Contents | None) -> bool | None:
+            if not needle.text:
+                return True
+            return None if contents is None else contents.has(needle, in_header=in_header)
+
+        return judge
 
 
 # --- The keys of RFC 3501 -------------------------------------------------------------------------------------------
@@ -282,20 +337,13 @@ def _keyword(is_set: bool) -> ReadKey:
     return read
 
 
-def _field_test(name: bytes, needle: Needle) -> HeaderTest:
-    def matches(header: Header) -> bool:
-        return not header.lacks(needle) and any(needle.text in value for value in header.values(name))
-
-    return HeaderTest(matches)
-
-
 def _field(name: bytes) -> ReadKey:
-    return lambda reading: _field_test(name, reading.text())
+    return lambda reading: _FieldTest(name, reading.text())
 
 
 def _read_header(reading: Reading) -> Criterion:
     reading.cursor.space()
-    return _field_test(reading.cursor.astring().lower(), reading.text())
+    return _FieldTest(reading.cursor.astring().lower(), reading.text())
 
 
 def _internal(compare: Callable[[int, int], bool]) -> ReadKey:
@@ -506,6 +554,7 @@ async def run(
     recent: frozenset[int] = frozenset(),
     saved: Collection[int] = (),
     pause: Pause | None = None,
+    memory: MailboxMemory | None = None,
 ) -> list[int]:
     """
     The sequence numbers, counted from 1, of the messages found; one that is expunged meanwhile may be left out.
@@ -513,42 +562,55 @@ async def run(
     @param recent: UIDs that are recent to this session.
     @param saved: UIDs that C{$} stands for.
     @param pause: awaited now and then in a long search, so that others get their turn.
+    @param memory: what earlier searches know of the mailbox.
     @raise SyntaxProblem: a sequence number is beyond the last message.
     """
-    known = Known(view, recent, pause, frozenset(saved))
-    found: Sequence[int] = range(len(view.snapshot.uids))
-    costly = [criterion for criterion in plan.criteria if criterion.cost > Cost.ARRAYS]
-    for criterion in plan.criteria:
+    known = Known(view, recent, pause, frozenset(saved), memory)
+    try:
+        return [position + 1 for position in await _find(plan.criteria, known)]
+    finally:
+        known.is_over = True
+
+
+async def _find(criteria: Sequence[Criterion], known: Known) -> Sequence[int]:
+    """
+    Through the whole mailbox with what arrays and remembered fields decide; closer with the others.
+    """
+    found: Sequence[int] = range(len(known.snapshot.uids))
+    costly: list[Criterion] = []
+    for criterion in criteria:
         if criterion.cost is Cost.ARRAYS:
             found = await criterion.sift(found, known)
-    if costly:
-        found = await _look_closer(costly, found, known)
-    return [position + 1 for position in found]
+        else:
+            costly.append(criterion)
+    if not costly or not found:
+        return found
+    await known.recall(frozenset().union(*(criterion.fields for criterion in costly)), found)
+    closer: list[Criterion] = []
+    for criterion in costly:
+        if criterion.needs_more or not criterion.fields <= known.fields.keys():
+            closer.append(criterion)
+        else:
+            found = await criterion.sift(found, known)
+    if known.gone:
+        found = [position for position in found if position not in known.gone]
+    return await _look_closer(closer, found, known) if closer else found
 
 
 async def _look_closer(criteria: Sequence[Criterion], positions: Sequence[int], known: Known) -> list[int]:
     """
-    Group by group; where contents are needed, message by message.
+    Group by group; contents last, and all that they are read for at once.
     """
-    is_deep = criteria[-1].cost >= Cost.HEADERS
-    size = limits.FETCH_BATCH_HEADERS if is_deep else limits.FETCH_BATCH_ROWS
+    shallow = [criterion for criterion in criteria if criterion.cost < Cost.CONTENTS]
+    deep = [criterion for criterion in criteria if criterion.cost is Cost.CONTENTS]
+    has_headers = any(criterion.cost is Cost.HEADERS or criterion.depth for criterion in criteria)
+    size = limits.FETCH_BATCH_HEADERS if has_headers else limits.FETCH_BATCH_ROWS
     found: list[int] = []
     for start in range(0, len(positions), size):
         kept = positions[start : start + size]
         known.begin(kept)
-        for criterion in criteria:
-            if criterion.cost < Cost.CONTENTS:
-                kept = await criterion.sift(kept, known)
-                known.narrow(kept)
-        deepest = [criterion for criterion in criteria if criterion.cost is Cost.CONTENTS]
-        if deepest:
-            kept = [position for position in kept if await _is_match(deepest, position, known)]
+        for criterion in (*shallow, *([every(deep)] if deep else ())):
+            kept = await criterion.sift(kept, known)
+            known.narrow(kept)
         found.extend(position for position in kept if position not in known.gone)
     return found
-
-
-async def _is_match(criteria: Sequence[Criterion], position: int, known: Known) -> bool:
-    for criterion in criteria:
-        if not await criterion.sift((position,), known):
-            return False
-    return True

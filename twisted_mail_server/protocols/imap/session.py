@@ -4,8 +4,10 @@ One session: who, which mailbox, and what its client knows of that mailbox (RFC 
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Container, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
@@ -24,6 +26,7 @@ from .cursor import SAVED
 from .fetch_vocabulary import FlagWriter
 from .reading import Ended, Incoming
 from .revisions import REV1, REV2, Revision
+from .search_memory import MailboxMemory, SearchMemory
 from .states import State
 
 if TYPE_CHECKING:
@@ -137,6 +140,8 @@ class Settings:
     message_size: int = limits.MESSAGE_SIZE
     #: The largest literal that may come without being asked for (RFC 7888): C{None} is LITERAL+, anything else LITERAL-.
     unasked_literal: int | None = None
+    #: What searches remember; listeners may share it.
+    search_memory: SearchMemory = field(factory=SearchMemory)
 
 
 @define
@@ -160,8 +165,8 @@ class Selected:
         The client has been told of those flags, or made them so and wants no echo.  Flags with a keyword that it has not heard
         of yet could not be told in full, so they are told again.
         """
-        bits = SYSTEM_BITS + len(self.keywords.names)
-        self.known.update((one.uid, one) for one in changed if not one.mask >> bits)
+        limit = 1 << SYSTEM_BITS + len(self.keywords.names)
+        self.known.update([(one.uid, one) for one in changed if one.mask < limit])
 
     def believes(self, modseq: int) -> None:
         """
@@ -179,13 +184,15 @@ class Selected:
         if numbers is SAVED:
             saved = frozenset(self.saved)
             return [pair for pair in enumerate(uids, 1) if pair[1] in saved] if saved else []
+        found: list[tuple[int, int]] = []
         if by_uid:
-            found: list[tuple[int, int]] = []
             for low, high in numbers.bounded(uids[-1]) if uids else ():
                 start = bisect_left(uids, low)
                 found += enumerate(uids[start : bisect_right(uids, high)], start + 1)
             return found
-        return [(position + 1, uids[position]) for position in numbers.select_positions(len(uids))]
+        for low, high in numbers.select_ranges(len(uids)):
+            found += enumerate(uids[low - 1 : high], low)
+        return found
 
 
 class Session:
@@ -290,6 +297,14 @@ class Session:
         Whether VANISHED stands for EXPUNGE (RFC 7162 section 3.2.10).
         """
         return b"QRESYNC" in self.enabled
+
+    @property
+    def search_memory(self) -> MailboxMemory:
+        """
+        What earlier searches know of the selected mailbox.
+        """
+        view = self.mailbox.view
+        return self.settings.search_memory.of((self.account.account_id, view.mailbox_id, view.uidvalidity))
 
     def enable(self, names: Iterable[bytes], *, is_selecting: bool = False) -> None:
         """
@@ -462,7 +477,12 @@ class Session:
             self.put(self.sizes())
         self.tell_keywords(selected)
         known, selected.known = selected.known, {}
-        unknown = [one for one in changes.reflagged if not self._is_known(one, known.get(one.uid))]
+        unknown: Sequence[Reflagged] = changes.reflagged
+        if known and self.tells_modseq:
+            unknown = [one for one in unknown if known.get(one.uid) != one]
+        elif known:
+            masks = {uid: one.mask for uid, one in known.items()}
+            unknown = [one for one in unknown if masks.get(one.uid) != one.mask]
         if unknown:
             await self.write(self.flag_responses(unknown))
 
@@ -474,38 +494,34 @@ class Session:
         exists = b"* %d EXISTS\r\n" % len(view.snapshot.uids)
         return exists + b"* %d RECENT\r\n" % len(view.recent) if self.revision.tells_recent else exists
 
-    def _is_known(self, changed: Reflagged, known: Reflagged | None) -> bool:
-        if known is None:
-            return False
-        return known == changed if self.tells_modseq else known.mask == changed.mask
-
-    def flag_responses(
-        self, changed: Iterable[Reflagged], *, with_uid: bool = False, quiet: Container[int] = ()
-    ) -> bytes:
+    def flag_responses(self, changed: Iterable[Reflagged], *, with_uid: bool = False, is_quiet: bool = False) -> bytes:
         """
         C{FETCH} responses with the flags of those messages that the client can number.
 
         Who knows MODSEQ is told that too, and the UID (RFC 7162 section 3.2.4).
 
         @param with_uid: tell the UID in any case.
-        @param quiet: UIDs of messages of which only the MODSEQ is told.
+        @param is_quiet: tell the MODSEQ only.
         """
         selected = self.mailbox
-        snapshot, recent = selected.view.snapshot, self.recent
-        uids, flags, tells_modseq = snapshot.uids, FlagWriter(snapshot.keywords), self.tells_modseq
-        with_uid = with_uid or tells_modseq or self.revision.tells_uid_in_news
-        lines: list[bytes] = []
-        for one in changed:
-            place = bisect_left(uids, one.uid)
-            if place < len(uids) and uids[place] == one.uid:
-                items = [b"UID %d" % one.uid] if with_uid else []
-                if one.uid not in quiet:
-                    items.append(b"FLAGS %b" % flags.write(one.mask, one.uid in recent))
-                if tells_modseq:
-                    items.append(b"MODSEQ (%d)" % one.modseq)
-                    selected.believes(one.modseq)
-                lines.append(b"* %d FETCH (%b)\r\n" % (place + 1, b" ".join(items)))
-        return b"".join(lines)
+        numbers, told = _numbered(selected.view.snapshot.uids, list(changed))
+        if not told:
+            return b""
+        uids, masks, modseqs = zip(*told, strict=True)
+        forms: list[bytes] = []
+        columns: list[Sequence[object]] = [numbers]
+        if with_uid or self.tells_modseq or self.revision.tells_uid_in_news:
+            forms.append(b"UID %d")
+            columns.append(uids)
+        if not is_quiet:
+            forms.append(b"FLAGS %b")
+            columns.append(FlagWriter(selected.view.snapshot.keywords).column(masks, uids, self.recent))
+        if self.tells_modseq:
+            forms.append(b"MODSEQ (%d)")
+            columns.append(modseqs)
+            selected.believes(max(modseqs))
+        line = b"* %%d FETCH (%b)\r\n" % b" ".join(forms)
+        return (line * len(told)) % tuple(chain.from_iterable(zip(*columns, strict=True)))
 
     def tell_keywords(self, selected: Selected) -> None:
         """
@@ -535,3 +551,16 @@ def permanent_flags(keywords: Keywords, *, is_read_only: bool = False) -> bytes:
     names = (*SYSTEM_NAMES, *keywords.names)
     flags = wire.flag_list(names if keywords.is_full else (*names, "\\*"))
     return wire.condition(b"OK", "Flags permitted.", b"PERMANENTFLAGS " + flags)
+
+
+def _numbered(uids: array[int], changed: list[Reflagged]) -> tuple[Sequence[int], list[Reflagged]]:
+    """
+    Those of the messages that the client can number, and their sequence numbers.
+    """
+    wanted = [one.uid for one in changed]
+    first = bisect_left(uids, wanted[0]) if wanted else 0
+    if uids[first : first + len(wanted)].tolist() == wanted:
+        return range(first + 1, first + 1 + len(wanted)), changed
+    places = [bisect_left(uids, uid) for uid in wanted]
+    there = [place < len(uids) and uids[place] == uid for place, uid in zip(places, wanted, strict=True)]
+    return [place + 1 for place in compress(places, there)], list(compress(changed, there))

@@ -5,7 +5,7 @@ What goes out: responses, strings, names (RFC 3501 sections 7 and 9).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...model.changes import AppendResult, CopyResult
 from ...model.mailboxes import encode_modified_utf7, swap_separator
@@ -74,6 +74,14 @@ def delimiter(separator: str) -> bytes:
     The hierarchy delimiter of LIST and NAMESPACE.
     """
     return quoted(separator.encode("ascii"))
+
+
+def numbers(found: Sequence[int]) -> bytes:
+    """
+    Each with a space before it.
+    """
+    # All by one format: less than half of what it costs one by one.
+    return (b" %d" * len(found)) % tuple(found)
 
 
 def parenthesised(words: Iterable[bytes]) -> bytes:

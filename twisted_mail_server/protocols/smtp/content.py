@@ -15,6 +15,7 @@ from ...model.replies import Reply
 from . import replies
 from .events import Content, ContentSpoiled
 
+_CRLF = b"\r\n"
 _END = b"\r\n.\r\n"
 #: What may be the beginning of the end, longest first.
 _BEGINNINGS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
@@ -39,8 +40,12 @@ class Lines:
         """
         C{piece} is not cut within a CRLF.
         """
-        lines = piece.count(b"\r\n")
-        if piece.count(b"\n") != lines or piece.count(b"\r") != lines:
+        # Split at whatever may be a line end, and put together again with CRLF, it is the same if nothing else was there: that is
+        # twice as fast as to count three times.
+        lines = piece.splitlines()
+        if piece.endswith(_CRLF):
+            lines.append(b"")
+        if _CRLF.join(lines) != piece:
             # What comes first counts, so that the reply is the same however the content is cut.
             return replies.TOO_BIG if self._exceeds(piece[: find_bare(piece)]) else replies.BARE_LINE_END
         return replies.LINE_TOO_LONG if self._has_long_line(piece) else None
@@ -90,7 +95,11 @@ class ContentReader(Lines):
         """
         data = self._held + data
         # A search for one octet is forty times faster than one for five, and attachments have no dots.
-        end = data.find(_END) if b"." in data else -1
+        dot = data.find(b"\r\n.") if b"." in data else -1
+        end = -1
+        if dot >= 0:
+            # Nearly always the first line that begins with a dot is the last.
+            end = dot if data.startswith(_END, dot) else data.find(_END, dot + 2)
         rest: bytes | None = None
         if end >= 0:
             rest = data[end + len(_END) :]
@@ -100,12 +109,12 @@ class ContentReader(Lines):
             piece = data[: len(data) - len(self._held)] if self._held else data
         if self.problem is not None or not piece:
             return None, rest
-        return self._judge(piece), rest
+        return self._judge(piece, has_dots=dot >= 0 and dot != end), rest
 
     def _exceeds(self, beginning: bytes) -> bool:
         return self.size + len(beginning) - beginning.count(b"\r\n.") - self._foreign > self.limit
 
-    def _judge(self, piece: bytes) -> Content | ContentSpoiled | None:
+    def _judge(self, piece: bytes, *, has_dots: bool) -> Content | ContentSpoiled | None:
         """
         C{piece} is cut neither within a CRLF nor between a CRLF and a dot.
         """
@@ -113,7 +122,7 @@ class ContentReader(Lines):
         if problem is not None:
             return self._spoil(problem)
         # A dot that begins a line is taken off, whatever follows it.
-        if b"." in piece:
+        if has_dots:
             piece = piece.replace(b"\r\n.", b"\r\n")
         if self._foreign:
             piece = piece[self._foreign :]

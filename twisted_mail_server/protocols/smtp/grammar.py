@@ -5,6 +5,7 @@ Paths and parameters of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531 section 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ...model import limits
 from ...model.addresses import Address
@@ -72,6 +73,7 @@ def parse_forward_path(mailbox: str) -> Address:
     return _parse_mailbox(mailbox)
 
 
+@lru_cache(limits.PATHS_KNOWN)
 def _parse_mailbox(mailbox: str) -> Address:
     if len(mailbox.encode("utf-8")) > limits.PATH:
         raise SyntaxProblem(f"A path has at most {limits.PATH} octets.")

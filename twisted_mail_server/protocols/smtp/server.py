@@ -52,6 +52,15 @@ _ACCEPTED: dict[type[Event], bytes] = {
 }
 
 _QUESTIONS = (*_ACCEPTED, ContentEnded, KeysAsked)
+#: States that are asked for with each line; as attributes of their enumeration they are slow to get.
+_START, _CONTENT, _SASL, _TLS, _CLOSED, _CHUNK = (
+    State.START,
+    State.CONTENT,
+    State.SASL,
+    State.TLS,
+    State.CLOSED,
+    State.CHUNK,
+)
 _CONTENT_VERBS = ("DATA", BDAT)
 
 __all__ = ["Policy", "ServerSide"]
@@ -70,7 +79,7 @@ class ServerSide(Conversation):
 
     def __attrs_post_init__(self) -> None:
         self.dialect = LMTP if self.policy.is_lmtp else SMTP
-        self.commands = tuple(verb.name for verb in self.dialect.verbs.values())
+        self.commands = self.dialect.commands
         self.moves = self.dialect.moves
 
     def greet(self) -> None:
@@ -90,9 +99,8 @@ class ServerSide(Conversation):
         """
         Octets have come in.
         """
-        if self.state is State.CLOSED or self.state is State.TLS:
-            return
-        self.input.receive(data)
+        if self.state is not _CLOSED and self.state is not _TLS:
+            self.input.receive(data)
 
     def next_event(self) -> Event | None:
         """
@@ -100,16 +108,17 @@ class ServerSide(Conversation):
         """
         if self.asked is not None:
             return None
-        while self.state is not State.CLOSED and self.state is not State.TLS:
+        while (state := self.state) is not _CLOSED and state is not _TLS:
             if self.allowance < 0 and self.needs_login:
                 self.say(replies.TOO_MUCH_WITHOUT_LOGIN)
                 break
-            state = self.state
-            if state is State.CONTENT or state is State.CHUNK:
-                event = self._read_content() if state is State.CONTENT else read_chunk(self)
+            if state is _CONTENT or state is _CHUNK:
+                event = self._read_content() if state is _CONTENT else read_chunk(self)
                 if event is not None or self.state is state:
                     return event
                 continue
+            if not self.input:
+                return None
             try:
                 line = self._take_line()
             except TooLong as problem:
@@ -135,7 +144,7 @@ class ServerSide(Conversation):
         elif self.asking != BDAT:
             # A chunk is answered when it has come (RFC 3030 section 2).
             self.said.append(_ACCEPTED[type(asked)])
-        if self.state is not State.CLOSED:
+        if self.state is not _CLOSED:
             self.move(self.asking)
             self._accepted(asked)
 
@@ -230,12 +239,12 @@ class ServerSide(Conversation):
         return None
 
     def _take_line(self) -> bytes | None:
-        limit = limits.SMTP_COMMAND_LINE
-        if self.state is State.SASL or self.input.peek(5).upper() == b"AUTH ":
+        limit, unread = limits.SMTP_COMMAND_LINE, len(self.input)
+        # What is there has to be long before it can be too long.
+        if unread > limit and (self.state is _SASL or self.input.peek(5).upper() == b"AUTH "):
             limit = limits.SASL_LINE
         if not self.needs_login:
             return self.input.line(limit)
-        unread = len(self.input)
         try:
             return self.input.line(limit)
         finally:
@@ -248,11 +257,13 @@ class ServerSide(Conversation):
         self.say_error(Reply.of(problem))
 
     def _read_line(self, line: bytes) -> Event | None:
-        if self.state is State.SASL:
+        if self.state is _SASL:
             return self._settle(respond(self, line), "AUTH")
         name, _, rest = line.partition(b" ")
         name = name.upper()
         verb = self.dialect.verbs.get(name)
+        if verb is not None and line.isascii() and (text := line.decode("ascii")).isprintable():
+            return self._settle(self._obey(verb, text[len(name) + 1 :].strip()), verb.name)
         if not _COMMAND.fullmatch(line) and (verb is None or not verb.takes_utf8 or _CONTROLS.search(line)):
             return self._settle(replies.BAD_OCTETS, "")
         if verb is None:
@@ -276,17 +287,18 @@ class ServerSide(Conversation):
             return Reply.of(problem)
 
     def _find_refusal(self, verb: Verb, argument: str) -> Reply | None:
-        is_in_turn = verb.name in self.moves[self.state]
+        state = self.state
+        is_in_turn = verb.name in self.moves[state]
         self.idle_commands = self.idle_commands + 1 if verb.is_idle else 0
         if self.idle_commands > limits.IDLE_COMMANDS:
             return replies.TOO_IDLE
-        if verb.needs_login and self.needs_login and (is_in_turn or self.state is not State.START):
+        if verb.needs_login and self.needs_login and (is_in_turn or state is not _START):
             return replies.LOGIN_FIRST if self.mechanisms or not self.offers_tls else replies.TLS_FIRST
         if not is_in_turn:
-            if verb.name in _CONTENT_VERBS and self.state is State.SENDER and self.recipients_asked:
+            if verb.name in _CONTENT_VERBS and state is State.SENDER and self.recipients_asked:
                 # RFC 2920 section 3.1: a client may well send DATA before it knows that no recipient was taken.
                 return replies.NO_LMTP_RECIPIENTS if self.policy.is_lmtp else replies.NO_VALID_RECIPIENTS
-            return Reply(503, OUT_OF_TURN[self.state].format(hello=self.dialect.hello), "5.5.1")
+            return Reply(503, OUT_OF_TURN[state].format(hello=self.dialect.hello), "5.5.1")
         if verb.is_bare and argument:
             return replies.NO_ARGUMENT
         return None

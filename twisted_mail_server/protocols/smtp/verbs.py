@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -25,6 +26,7 @@ from .vocabulary import Extension, Parameter, Verb
 _HELO = re.compile(r"[^A-Za-z0-9.:\[\]_\-]")
 #: RFC 6531 section 3.7.4.2, at the end of VRFY and EXPN.
 _UTF8_WORD = re.compile(r"[ \t]+SMTPUTF8$", re.IGNORECASE | re.ASCII)
+_OK = replies.OK.encode()
 _PLAIN_MAIL = MailOptions()
 _PLAIN_RECIPIENT = RecipientOptions()
 
@@ -49,9 +51,10 @@ class Reader:
         if not argument:
             return replies.NO_NAME
         event = _introduce(conversation, argument, self._hello)
-        offers = (extension.offer(conversation) for extension in self._extensions)
-        greeting = f"{conversation.policy.hostname} greets {conversation.helo}"
-        conversation.say(Reply(250, greeting, more=tuple(offer for offer in offers if offer is not None)))
+        offers = [extension.offer(conversation) for extension in self._extensions]
+        greeting = Reply(250, f"{conversation.policy.hostname} greets {conversation.helo}").encode()
+        # The first line of several.
+        conversation.said += (greeting.replace(b" ", b"-", 1), _encode_offers(tuple(filter(None, offers))))
         return event
 
     def mail(self, conversation: Conversation, argument: str) -> Event | Reply | None:
@@ -108,6 +111,14 @@ class Reader:
             Verb("NOOP", do_nothing, is_idle=True),
             Verb("QUIT", leave, is_bare=True),
         )
+
+
+@lru_cache(100)
+def _encode_offers(offers: tuple[str, ...]) -> bytes:
+    """
+    The answer to EHLO but for its first line: it is the same for all clients for whom the server is the same.
+    """
+    return Reply(250, offers[0], more=offers[1:]).encode()
 
 
 def _read_parameters(
@@ -169,7 +180,7 @@ def reset(conversation: Conversation, argument: str) -> Event | Reply | None:
     event = Reset() if conversation.is_in_transaction else None
     conversation.forget_transaction()
     conversation.move("RSET")
-    conversation.say(replies.OK)
+    conversation.said.append(_OK)
     return event
 
 

@@ -172,3 +172,5 @@ class Dialect:
     moves: Moves = field(repr=False)
     #: Whether the end of content is answered once for each recipient that was taken (RFC 2033 section 4.2).
     answers_each: bool = False
+    #: The names of its commands.
+    commands: tuple[str, ...] = Factory(lambda self: tuple(one.name for one in self.verbs.values()), takes_self=True)

@@ -162,7 +162,7 @@ class SavedResultTests(ImapTestCase):
         async def fail(*_: object, **__: object) -> None:
             raise TemporaryFailure("Not now.")
 
-        self.patch(type(self.line().conversation.session.mailbox.view), "fetch", fail)
+        self.patch(type(self.line().conversation.session.mailbox.view), "headers", fail)
         self.plays("""
             C: b SEARCH RETURN (SAVE) SUBJECT one
             S: b NO [UNAVAILABLE] Not now.

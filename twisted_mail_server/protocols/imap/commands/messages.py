@@ -206,10 +206,10 @@ async def store(session: Session, arguments: Store, *, by_uid: bool) -> Outcome:
     result, changes = await _change(selected, running, numbered)
     session.tell_keywords(selected)
     if arguments.is_silent:
-        bits = view.snapshot.keywords.mask(arguments.flags)
-        expected = [one for one in result.now if one.mask == _expected(arguments.operation, before[one.uid], bits)]
+        left, added = _operation(arguments.operation, view.snapshot.keywords.mask(arguments.flags))
+        expected = [one for one in result.now if one.mask == before[one.uid] & left | added]
         if session.tells_modseq:
-            await session.write(session.flag_responses(expected, quiet={one.uid for one in expected}))
+            await session.write(session.flag_responses(expected, is_quiet=True))
         selected.knows(expected)
     else:
         await session.write(session.flag_responses(result.now, with_uid=by_uid))
@@ -280,10 +280,13 @@ def _stored(arguments: Store, numbered: list[tuple[int, int]], result: FlagResul
     return Outcome("Stored, where nothing had changed." if code else "Stored.", code=code)
 
 
-def _expected(operation: str, before: int, bits: int) -> int:
+def _operation(operation: str, bits: int) -> tuple[int, int]:
+    """
+    Which bits stay, and which are added.
+    """
     if operation == "=":
-        return bits
-    return before | bits if operation == "+" else before & ~bits
+        return 0, bits
+    return (-1, bits) if operation == "+" else (~bits, 0)
 
 
 @frozen

@@ -9,8 +9,8 @@ from functools import partial
 
 from attrs import frozen
 
-from .. import searching, sorting
-from ..commands.searching import highest_modseq
+from .. import searching, sorting, wire
+from ..commands.searching import highest_modseq, run
 from ..vocabulary import IN_MAILBOX, Command, Cursor, Extension, Outcome, Session
 
 
@@ -40,17 +40,16 @@ async def sort(session: Session, arguments: Sort, *, by_uid: bool) -> Outcome:
     Search, then tell what was found in the order asked for.  Who searches by MODSEQ is told the highest one (RFC 7162 section
     3.1.6).
     """
-    selected = session.mailbox
-    view, plan, pause = selected.view, arguments.plan, session.breathe
+    view, plan, pause = session.mailbox.view, arguments.plan, session.breathe
     session.enable(plan.enables)
     uids = view.snapshot.uids
-    found = await searching.run(plan, view, recent=session.recent, saved=selected.saved, pause=pause)
+    found = await run(session, plan)
     places = await sorting.sort(arguments.criteria, view, found, pause)
     numbers = [uids[place - 1] for place in places] if by_uid else places
     told = b""
     if plan.enables and places:
         told = b" (MODSEQ %d)" % highest_modseq(session, [uids[place - 1] for place in places])
-    await session.write(b"* SORT%b%b\r\n" % (b"".join([b" %d" % number for number in numbers]), told))
+    await session.write(b"* SORT%b%b\r\n" % (wire.numbers(numbers), told))
     return Outcome("Sorted.", defers_expunge=plan.has_numbers)
 
 

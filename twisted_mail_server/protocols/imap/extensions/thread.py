@@ -10,6 +10,7 @@ from attrs import frozen
 
 from ....model.errors import SyntaxProblem
 from .. import searching, sorting
+from ..commands.searching import run
 from ..vocabulary import IN_MAILBOX, Command, Cursor, Extension, Outcome, Session
 
 
@@ -43,11 +44,10 @@ async def thread(session: Session, arguments: Thread, *, by_uid: bool) -> Outcom
     """
     Search, then tell what was found as threads.
     """
-    selected = session.mailbox
-    view, plan, pause = selected.view, arguments.plan, session.breathe
+    view, plan, pause = session.mailbox.view, arguments.plan, session.breathe
     session.enable(plan.enables)
     uids = view.snapshot.uids
-    found = await searching.run(plan, view, recent=session.recent, saved=selected.saved, pause=pause)
+    found = await run(session, plan)
     threads, places = await sorting.thread(arguments.algorithm, view, found, pause)
     names = [uids[place - 1] for place in places] if by_uid else places
     told = sorting.write_threads(threads, names)
