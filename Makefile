@@ -34,9 +34,10 @@ interop: $(VENV)/.developer
 fresh: $(VENV)/.developer
 	timeout 1200 $(BIN)/python -m tests.interop.fresh
 
-## Kill the server fifty times under load, and look whether it kept its promises.
+## Kill the server two hundred times under load, and look whether it kept its promises: a quarter of an hour, or make kills KILLS=50
+KILLS ?= 200
 kills: $(VENV)/.developer
-	$(BIN)/python -m tests.crash.kills 50
+	$(BIN)/python -m tests.crash.kills $(KILLS)
 
 ## Every fuzz test again and again with new seeds, for ten minutes or so many seconds: make fuzz SECONDS_=60
 fuzz: $(VENV)/.developer

@@ -17,6 +17,7 @@ from twisted_mail_server.delivery import dispatch, local
 from twisted_mail_server.delivery.local import LocalDelivery
 from twisted_mail_server.delivery.outcomes import LOCAL
 from twisted_mail_server.interfaces import IAccountMail
+from twisted_mail_server.model import limits
 from twisted_mail_server.model.accounts import AccountId
 from twisted_mail_server.model.errors import DiskFull, TemporaryFailure
 from twisted_mail_server.model.queue import Fate, QueuedMessage, Report, Result, Settlement
@@ -82,8 +83,9 @@ class LocalDeliveryTests(SynchronousTestCase):
 
     def test_rest(self) -> None:
         """
-        A message that is alone waits for nothing; what follows closely shares the next batch, after a rest.
+        When much comes, a message that is alone waits for nothing, and what follows closely shares the next batch, after a rest.
         """
+        self.patch(limits, "LANE_BUSY", 0)
         recorded: list[Sequence[tuple[QueuedMessage, Result]]] = []
 
         async def record(pairs: Sequence[tuple[QueuedMessage, Result]]) -> None:
@@ -106,6 +108,28 @@ class LocalDeliveryTests(SynchronousTestCase):
         now(delivery.stop())
         self.assertEqual([], clock.getDelayedCalls())
         self.assertEqual([1, 3, 1], [len(pairs) for pairs in recorded])
+
+    def test_no_rest(self) -> None:
+        """
+        As long as little comes nothing waits; when that was more than a rest ago, it is no longer much.
+        """
+        batches: list[int] = []
+
+        async def record(pairs: Sequence[tuple[QueuedMessage, Result]]) -> None:
+            batches.append(len(pairs))
+
+        spool, clock = self.house.spool, self.house.clock
+        delivery = LocalDelivery(spool, as_store(self.house.store), record, clock, rest=0.02)
+        spool.hand_over(lambda message: delivery.take(message, 0, self.ann.id))
+        for _ in range(limits.LANE_BUSY + 3):
+            self.send()
+        self.assertEqual([1] * limits.LANE_BUSY, batches)
+        clock.advance(0.02)
+        self.assertEqual([3], batches[limits.LANE_BUSY :])
+        clock.advance(0.04)
+        self.send()
+        self.send()
+        self.assertEqual([3, 1, 1], batches[limits.LANE_BUSY :])
 
     def test_trouble_passes(self) -> None:
         """

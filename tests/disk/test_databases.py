@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -87,6 +88,19 @@ class GroupTests(SynchronousTestCase):
         self.assertEqual(1, self.pool.run())
         self.assertEqual([1, 2, 3, 4, 5], [self.successResultOf(one) for one in waiting])
         self.assertEqual(5, len(self.letters()))
+
+    def test_one_round(self) -> None:
+        """
+        What is sent in one round of the reactor shares a commit, the first with the rest.
+        """
+        later: list[Callable[[], None]] = []
+        with patch.object(self.database._library, "soon", later.append):
+            waiting = [self.begin(self.database.transact(adding(b"%d" % number))) for number in range(3)]
+            self.assertEqual(0, self.pool.run())
+            (begin,) = later
+            begin()
+            self.assertEqual(1, self.pool.run())
+        self.assertEqual([1, 2, 3], [self.successResultOf(one) for one in waiting])
 
     def test_bounded_batch(self) -> None:
         """

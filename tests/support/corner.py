@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import socket
 import stat
@@ -27,6 +28,10 @@ SOURCE = "/usr/src/mailserver"
 
 #: The ports of a server that nobody configured.
 PORTS = (2525, 2587, 2465, 1143, 1993, 1110, 1995, 8080)
+
+#: Below those that Linux gives to connections, and above those that have names.
+_UNASKED = range(20_000, 32_000)
+_given: set[int] = set()
 
 _SCHEMES = {"smtp": 25, "smtps": 465, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995, "http": 80}
 _URL = re.compile(rf"\b({'|'.join(_SCHEMES)})://(localhost|127\.0\.0\.1)(?::(\d+))?(?=[/\s\"']|$)")
@@ -192,11 +197,13 @@ def recipe_of_run() -> str:
 
 def free_port() -> int:
     """
-    A port of loopback that nobody uses.
+    A port of loopback that nobody uses, and that nobody gets who asks the system for any port, until it is used.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = secrets.choice(_UNASKED)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
 
 
 def is_free(port: int) -> bool:

@@ -162,7 +162,15 @@ async def _open(
     settings: Settings, reactor: Any, random: Callable[[int], bytes], closing: Closing, meters: IMeters
 ) -> Resources:
     disk_pool, hash_pool = _pool(DISK_THREADS, "disk", closing), _pool(HASH_THREADS, "hash", closing)
-    disk = RealDisk(settings.data_dir, reactor, disk_pool, reactor.callFromThread, random, meters=meters)
+    disk = RealDisk(
+        settings.data_dir,
+        reactor,
+        disk_pool,
+        reactor.callFromThread,
+        random,
+        meters=meters,
+        soon=lambda function: reactor.callLater(0, function),
+    )
     try:
         await disk.run(disk.make_directory, "")
     except OSError as problem:

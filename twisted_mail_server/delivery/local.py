@@ -77,6 +77,33 @@ class Lane:
 
 
 @define(eq=False)
+class Traffic:
+    """
+    How much comes in the time of a rest: as long as that is little, nothing need wait.
+    """
+
+    _since: float = 0.0
+    _now: int = 0
+    _before: int = 0
+
+    def count(self, now: float, period: float) -> None:
+        """
+        One more.
+        """
+        if now - self._since >= period:
+            self._before = self._now if now - self._since < 2 * period else 0
+            self._since, self._now = now, 0
+        self._now += 1
+
+    @property
+    def is_heavy(self) -> bool:
+        """
+        Whether it is worth while to wait for more.
+        """
+        return max(self._now, self._before) > limits.LANE_BUSY
+
+
+@define(eq=False)
 class LocalDelivery:
     """
     Brings messages to mailboxes.
@@ -89,6 +116,7 @@ class LocalDelivery:
     _meters: IMeters = field(factory=Unmetered)
     #: Seconds between the beginnings of two batches of one account: what arrives in between shares the next.
     _rest: float = 0.0
+    _traffic: Traffic = field(init=False, factory=Traffic)
     #: Takes the seconds of each delivery.
     _took: Callable[[float], object] = field(init=False)
     _lanes: dict[AccountId, Lane] = field(init=False, factory=dict)
@@ -110,6 +138,7 @@ class LocalDelivery:
         @param added: header fields for this recipient alone.
         """
         lane = self._lanes.setdefault(account, Lane(account))
+        self._traffic.count(self._clock.seconds(), self._rest)
         is_junk = quarantine or message.envelope.recipients[number].quarantine
         since = promised(message, number, self._clock.seconds())
         lane.waiting.append(Job(message, number, JUNK if is_junk else INBOX, added, since))
@@ -122,7 +151,7 @@ class LocalDelivery:
         Work in a lane, or have it rest first.  A message that is alone waits for nothing.
         """
         pause = lane.began + self._rest - self._clock.seconds()
-        if pause > 0:
+        if pause > 0 and self._traffic.is_heavy:
             lane.rest = self._clock.callLater(pause, self._rested, lane)
             return
         self._under_way += 1

@@ -48,6 +48,8 @@ class Library:
     system: System
     try_lock: Callable[[str], FileLock | None]
     vfs: str | None = None
+    #: Has something done when what is at hand has been done: transactions that are sent in one round of the reactor share a commit.
+    soon: Callable[[Callable[[], None]], object] = lambda function: function()
     meters: IMeters = field(factory=Unmetered)
     #: Take how many transactions shared a commit, and its seconds.
     shared: Callable[[float], object] = field(init=False)
@@ -247,6 +249,7 @@ class Database:
         """
         try:
             while self._queue:
+                await self._round_over()
                 pauses = self._library.patience.pauses(limits.DISK_WAIT)
                 while not await self._commit_next():
                     pause = next(pauses, None)
@@ -257,6 +260,14 @@ class Database:
         finally:
             self._works = False
             self._settled()
+
+    def _round_over(self) -> Deferred[None]:
+        """
+        What is at hand has been done: there may be more to commit by then.
+        """
+        over: Deferred[None] = Deferred()
+        self._library.soon(lambda: over.callback(None))
+        return over
 
     async def _commit_next(self) -> bool:
         """

@@ -108,6 +108,7 @@ class RealDisk:
         system: System | None = None,
         vfs: str | None = None,
         meters: IMeters | None = None,
+        soon: Callable[[Callable[[], None]], object] = lambda function: function(),
     ) -> None:
         check_library()
         self.root = os.path.abspath(root)
@@ -118,7 +119,9 @@ class RealDisk:
         self._threads = Threads(pool, from_thread)
         self._patience = Patience(clock, random)
         self._system: System = system or RealSystem()
-        self._library = Library(self._threads, self._patience, self._system, self.lock, vfs, meters or Unmetered())
+        self._library = Library(
+            self._threads, self._patience, self._system, self.lock, vfs, soon, meters or Unmetered()
+        )
 
     async def run(self, function: Callable[..., _T], *args: Any) -> _T:
         """

@@ -276,6 +276,8 @@ TRANSACTIONS_PER_COMMIT = 500
 ROOM_KNOWN = 0.1
 #: Seconds between the beginnings of two batches of one account: mail that comes faster shares a commit, and costs a fraction.
 LANE_REST = 0.02
+#: Deliveries in that time, to all accounts together, beyond which accounts rest at all: below it there is time enough for a commit each.
+LANE_BUSY = 16
 #: Brief transactions that share a commit: they run on the reactor thread, each for less than 0.1 ms.
 BRIEF_TRANSACTIONS = 64
 #: Rows that a brief transaction writes at most, each with a few statements.
