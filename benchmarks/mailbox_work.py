@@ -229,6 +229,6 @@ WORKS = (
         FEW,
         tuple(f"STATUS few{number} (MESSAGES UNSEEN UIDNEXT)" for number in range(FEW)),
         lambda client, box, answers: all(b"MESSAGES %d " % IN_FEW in answer.text for answer in answers),
-        times=3,
+        times=30,
     ),
 )

@@ -41,18 +41,19 @@ def imap_on_10000(folder: Path, rounds: int, mail_format: str) -> list[Result]:
             [
                 Metric("append-100", "APPEND, 100 at a time", "messages/s", None),
                 *(Metric(work.name, work.title, work.unit, 1) for work in WORKS),
+                Metric("status-cpu", "its CPU", "us a mailbox", None, is_cost=True),
                 Metric("login", "LOGIN, first", "logins/s", 1),
                 Metric("login-again", "LOGIN, again", "logins/s", 1),
             ],
-            lambda number: _imap_round(ours.ports["imap"], number),
-            lambda number: _imap_round(theirs.ports["imap"], number),
+            partial(_imap_round, ours),
+            partial(_imap_round, theirs),
             f"Dovecot, {mail_format}",
             rounds,
         )
 
 
-def _imap_round(port: int, number: int) -> Figures:
-    box = f"large{number}"
+def _imap_round(server: Ours | Dovecot, number: int) -> Figures:
+    port, box = server.ports["imap"], f"large{number}"
     figures: dict[str, float] = {}
     with imap(port, f"u0@{DOMAIN}", PASSWORD) as client:
         client.command(f"CREATE {box}".encode())
@@ -60,7 +61,10 @@ def _imap_round(port: int, number: int) -> Figures:
     with imap(port, f"u0@{DOMAIN}", PASSWORD) as client:
         client.command(f"SELECT {box}".encode())
         for work in WORKS:
+            used = server.cpu()
             figures[work.name] = work.measure(client, box)
+            if work.name == "status":
+                figures["status-cpu"] = (server.cpu() - used) / (work.amount * work.times) * 1e6
         for name in (box, f"{box}copied", f"{box}moved"):
             client.command(f"DELETE {name}".encode())
     newcomers = [f"n{one}@{DOMAIN}" for one in range(number * NEWCOMERS, (number + 1) * NEWCOMERS)]
