@@ -126,7 +126,7 @@ class IStaging(Interface):
 
 class ITransaction(Interface):
     """
-    Inside one transaction of a database's writer, in its thread.
+    Inside one transaction of a database's writer, in whose thread that is.
     """
 
     def execute(sql: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -152,7 +152,7 @@ class ITransaction(Interface):
 
 class IDatabase(Interface):
     """
-    One SQLite database: readers on the reactor, one writer in a thread, group commit.
+    One SQLite database: readers on the reactor, one writer that commits in a thread, group commit.
     """
 
     path: str = Attribute("Where it is.")

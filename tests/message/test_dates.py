@@ -94,6 +94,8 @@ class FormatTests(SynchronousTestCase):
         """
         self.assertEqual(b"Mon, 2 Feb 2026 09:05:07 +0000", format_date(datetime(2026, 2, 2, 9, 5, 7, tzinfo=UTC)))
         self.assertEqual(b"Thu, 13 Feb 1969 23:32:00 -0330", format_date(_at(-3.5, 1969, 2, 13, 23, 32)))
+        # The same moment, seen from elsewhere.
+        self.assertEqual(b"Fri, 14 Feb 1969 03:02:00 +0000", format_date(datetime(1969, 2, 14, 3, 2, tzinfo=UTC)))
 
     def test_internal_date(self) -> None:
         """

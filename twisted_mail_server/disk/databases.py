@@ -1,9 +1,11 @@
 """
-A database: reads at once on the reactor thread, transactions in groups in a thread.
+A database: reads at once on the reactor thread, transactions in groups.
 
-Functions that arrive while a commit is under way form the next batch: one trip to a
-thread, one C{BEGIN IMMEDIATE} ... C{COMMIT} under the C{flock} of the C{-lock} file, and
-then all results.  There is no timer, and a lone transaction waits for nobody.
+Functions that arrive in one round of the reactor, or while a commit is under way, form
+the next batch: one C{BEGIN IMMEDIATE} ... C{COMMIT} under the C{flock} of the C{-lock}
+file, and then all results.  A batch runs in a thread; where all of it is brief it runs
+on the reactor thread, and only its C{COMMIT}, which writes and syncs, in a thread.  No
+batch waits for a time, and a lone transaction waits for nobody.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-The writing side of a database, in a thread: many functions, one commit.
+The writing side of a database: many functions, one commit, which is in a thread.
 
 Every function of a batch runs inside a savepoint of its own, so that its exception
 takes back only what it did itself; a function that is alone needs none.
@@ -36,7 +36,7 @@ class TakenBack(Exception):
 @define(eq=False)
 class Transaction:
     """
-    What a function sent to L{Database.transact} may do.  It lives in a thread and ends
+    What a function sent to L{Database.transact} may do.  It is for one thread and ends
     with the function.
     """
 

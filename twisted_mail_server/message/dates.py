@@ -12,6 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
+from ..model import limits
 from .comments import without_comments
 from .headers import collapse
 
@@ -60,12 +61,16 @@ def parse_date(value: bytes) -> datetime | None:
     return None if found is None else _moment(found)
 
 
-# Mail that comes in the same second has the same date.
-@lru_cache(maxsize=64)
 def format_date(moment: datetime) -> bytes:
     """
     C{date-time} for Date, Received and their like.
     """
+    return _format_date(moment, moment.utcoffset())
+
+
+# Mail that comes in the same second has the same date.  Two moments are equal though their zones are not.
+@lru_cache(limits.LATELY)
+def _format_date(moment: datetime, offset: timedelta | None) -> bytes:
     day = f"{_DAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year:04}"
     return f"{day} {moment:%H:%M:%S} {_zone(moment)}".encode("ascii")
 

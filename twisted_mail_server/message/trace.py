@@ -16,14 +16,12 @@ from functools import lru_cache
 
 from attrs import frozen
 
+from ..model import limits
 from .dates import format_date
 from .headers import fields
 
 #: RFC 5322 section 2.1.1: no line SHOULD be longer.
 _WIDTH = 78
-
-#: Clients and addresses of which the written form is kept, those that were not seen for longest go.
-_KNOWN = 512
 
 _NOT_IN_WORD = re.compile(r"[^!#-'*+\-./0-9:=?@A-Z\[\]^_`a-z{|}~]")
 _NOT_IN_PATH = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
@@ -70,7 +68,7 @@ def received(hop: Hop) -> bytes:
 
 
 # One client mostly sends several messages.
-@lru_cache(maxsize=_KNOWN)
+@lru_cache(limits.LATELY)
 def _way(helo: str, address: str, name: str | None, tls: str | None, host: str, protocol: str) -> tuple[str, ...]:
     """
     The words before C{id}.
@@ -128,7 +126,7 @@ def harmless(text: str, keep_spaces: bool = False) -> str:
     return _NOT_IN_WORD.sub("?", text)
 
 
-@lru_cache(maxsize=_KNOWN)
+@lru_cache(limits.LATELY)
 def _path(address: str) -> str:
     """
     An address that cannot leave its line.  A quoted local part keeps its

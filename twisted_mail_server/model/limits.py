@@ -278,6 +278,8 @@ ROOM_KNOWN = 0.1
 LANE_REST = 0.02
 #: Deliveries in that time, to all accounts together, beyond which accounts rest at all: below it there is time enough for a commit each.
 LANE_BUSY = 16
+#: Entries of each small memory of what was worked out lately: an address as it is written, a date, where a client comes from.
+LATELY = 256
 #: Brief transactions that share a commit: they run on the reactor thread, each for less than 0.1 ms.
 BRIEF_TRANSACTIONS = 64
 #: Rows that a brief transaction writes at most, each with a few statements.

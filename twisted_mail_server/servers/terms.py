@@ -125,7 +125,7 @@ def address_text(address: object) -> str:
     return _host_text(host) if isinstance(host, str) else ""
 
 
-@lru_cache(100)
+@lru_cache(limits.LATELY)
 def _host_text(host: str) -> str:
     try:
         parsed = ipaddress.ip_address(host.partition("%")[0])
@@ -134,7 +134,7 @@ def _host_text(host: str) -> str:
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
-@lru_cache(100)
+@lru_cache(limits.LATELY)
 def is_loopback(peer: str) -> bool:
     """
     Whether an address, as L{address_text} writes it, is on this machine; a Unix socket is.
@@ -142,7 +142,7 @@ def is_loopback(peer: str) -> bool:
     return not peer or ipaddress.ip_address(peer).is_loopback
 
 
-@lru_cache(100)
+@lru_cache(limits.LATELY)
 def network_of(peer: str) -> str:
     """
     Whose connections are counted together: an IPv4 address, or the 64 bits that one IPv6 customer has at least.

@@ -397,7 +397,7 @@ def read_address(text: str | None) -> Address | None:
 
 
 # Messages of one session have one origin.  The session is no part of what makes two origins equal.
-@lru_cache(maxsize=256)
+@lru_cache(limits.LATELY)
 def _write_origin(origin: Origin, session: str) -> str:
     fields = asdict(origin, recurse=False)
     fields["service"] = origin.service.value

@@ -1,8 +1,8 @@
 """
 Rows of C{account.sqlite}, and the small steps that every transaction is made of.
 
-docs/explanation/storage-format.md says what each column means.  Everything here runs inside a transaction, in the writer's
-thread, but for the constants.
+docs/explanation/storage-format.md says what each column means.  Everything here runs inside a transaction, but for the
+constants.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Reader:
         )
 
 
-@lru_cache(100)
+@lru_cache(limits.LATELY)
 def _encode_offers(offers: tuple[str, ...]) -> bytes:
     """
     The answer to EHLO but for its first line: it is the same for all clients for whom the server is the same.
